@@ -1,0 +1,1 @@
+"""Parley: a self-service agent as a set of scale-to-zero CloudEvent functions."""
