@@ -1,0 +1,197 @@
+"""
+A function: event in, at most one event out.
+
+The only place that turns an exception into a status, and so into what the broker does (facts of both brokers):
+
+    Malformed     400   dead-letters at once
+    Rejected      422   dead-letters at once
+    Unavailable   503   retries with backoff
+    anything else 500   a bug: retries with backoff, then dead-letters
+
+No exception text leaves in a response body. The text of our own errors goes out as the header `kne-reason`, which the
+Kafka broker keeps on the dead letter.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from parley import config, envelope, logs
+from parley.errors import Malformed, Rejected, Unavailable
+
+log = logging.getLogger("parley")
+
+Response = Any  # what parliament and Flask take: a CloudEvent, or (body, status, headers)
+
+EMPTY: Response = ("", 202)
+
+
+class Handler(Protocol):
+    """What `build` gives: takes the contract, gives the event that follows, or nothing."""
+
+    def __call__(self, message: Any, /) -> Any: ...
+
+
+class Function:
+    """
+    One function of Parley, built on its first use from the environment.
+
+    `takes` is the contract (a pydantic model with TYPE), or None for a function that takes any event whole.
+    `build(config)` makes the handler; it may open nothing yet. A handler may have `ready()`, which raises Unavailable
+    while it cannot work, `routes(app)`, which adds paths to the Flask app, and `close()`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        takes: Any,
+        config: type[Any],
+        build: Callable[[Any], Any],
+        on_bug: int = 500,
+    ) -> None:
+        self.name = name
+        self.takes = takes
+        self.config = config
+        self.on_bug = on_bug
+        self._build = build
+        self._env: Mapping[str, str] | None = None
+        self._handler: Any = None
+        self._lock = threading.Lock()
+
+    def configure(self, env: Mapping[str, str]) -> None:
+        """Use `env` instead of the process's environment: the host of all functions gives each its own."""
+        self._env = env
+
+    @property
+    def handler(self) -> Any:
+        """The handler, built on first use. Raises Misconfigured."""
+        with self._lock:
+            if self._handler is None:
+                self._handler = self._build(config.load(self.config, os.environ if self._env is None else self._env))
+        return self._handler
+
+    def ready(self) -> None:
+        """Return when the function can work. Raises Unavailable while it cannot."""
+        if check := getattr(self.handler, "ready", None):
+            check()
+
+    def routes(self, app: Any) -> None:
+        """Add the function's paths other than `/` to the Flask app."""
+        if add := getattr(self.handler, "routes", None):
+            add(app)
+
+    def close(self) -> None:
+        """Give back connections; the function is not called again."""
+        if self._handler is not None and (close := getattr(self._handler, "close", None)):
+            close()
+
+    def __call__(self, context: Any) -> Response:
+        """Handle one request of parliament's."""
+        request = context.request
+        started = time.perf_counter()
+        with logs.bound(function=self.name):
+            response = self._guarded(request)
+            status = response[1] if isinstance(response, tuple) else 200
+            took = round((time.perf_counter() - started) * 1000, 1)
+            log.info("handled", extra={"fields": {"status": status, "duration_ms": took}})
+        return response
+
+    def _guarded(self, request: Any) -> Response:
+        try:
+            return self._handle(request)
+        except Rejected as error:
+            log.warning("rejected", exc_info=True)
+            return failure(error.status, str(error))
+        except Unavailable as error:
+            log.warning("unavailable", exc_info=True)
+            return failure(error.status, str(error))
+        except Exception:
+            log.exception("bug")
+            return failure(self.on_bug, "internal error")
+
+    def _handle(self, request: Any) -> Response:
+        if request.method != "POST":
+            raise Malformed("events are posted")
+        event = envelope.parse(request.headers, request.get_data())
+        logs.bind(event_id=event.id, event_type=event.type, trace_id=trace_id(event.extensions.get("traceparent")))
+        emit = self.handler(event if self.takes is None else self._contract(event))
+        if emit is None:
+            return EMPTY
+        reply = outgoing(emit, self.name, event)
+        return envelope.to_cloudevent(reply)
+
+    def _contract(self, event: envelope.Event) -> Any:
+        if event.type != self.takes.TYPE:
+            raise Rejected(f"takes {self.takes.TYPE}")
+        if guard := getattr(self.handler, "guard", None):
+            guard(event)
+        contract = contract_of(self.takes, event)
+        logs.bind(request_id=getattr(contract, "request_id", None), session_id=getattr(contract, "session_id", None))
+        return contract
+
+
+class HttpFunction(Function):
+    """A function with a public door: its handler takes the HTTP request itself."""
+
+    def _handle(self, request: Any) -> Response:
+        return self.handler(request)
+
+
+def event_function(
+    name: str, *, takes: Any, config: type[Any], build: Callable[[Any], Any], on_bug: int = 500
+) -> Function:
+    """
+    Declare a function of events; nothing is read or opened before its first event or readiness check.
+
+    `on_bug` is the status for an exception that nobody foresaw: 422 where a retry would block an ordered partition.
+    """
+    return Function(name, takes=takes, config=config, build=build, on_bug=on_bug)
+
+
+def http_function(name: str, *, config: type[Any], build: Callable[[Any], Any]) -> HttpFunction:
+    """Declare a function of HTTP requests, with the same care for exceptions, logs and readiness."""
+    return HttpFunction(name, takes=None, config=config, build=build)
+
+
+def contract_of(takes: Any, event: envelope.Event) -> Any:
+    """Validate the event's data. Raises Rejected that names the fields, never their values."""
+    from pydantic import ValidationError
+
+    try:
+        return takes.model_validate(event.data)
+    except Malformed as error:
+        raise Rejected(str(error)) from None
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) or "data" for e in error.errors(include_input=False)})
+        raise Rejected(f"invalid data: {', '.join(fields)[:200]}") from None
+
+
+def outgoing(emit: Any, source: str, cause: envelope.Event | None = None) -> envelope.Event:
+    """Make the CloudEvent of an Emit: id from its cause, the trace of its request or of the event that led to it."""
+    contract = emit.contract
+    inherited = dict(cause.extensions) if cause else {}
+    passed_on = {name: inherited[name] for name in ("correlationid",) if name in inherited}
+    trace = emit.traceparent or inherited.get("traceparent")
+    return envelope.Event(
+        id=envelope.event_id(contract.TYPE, contract.subject(), emit.cause),
+        source=f"/parley/{source}",
+        type=contract.TYPE,
+        subject=contract.subject(),
+        extensions={**passed_on, **contract.extensions(), **({"traceparent": trace} if trace else {})},
+        body=envelope.dumps(contract.model_dump(mode="json")),
+    )
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """Give the trace id of a W3C traceparent (https://www.w3.org/TR/trace-context/), or None."""
+    parts = (traceparent or "").split("-")
+    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
+
+
+def failure(status: int, reason: str) -> Response:
+    """Answer with an empty body; the reason is ours and goes to the broker's dead letter as `kne-reason`."""
+    return "", status, {"kne-reason": reason.encode("ascii", "replace").decode().replace("\n", " ")[:200]}
