@@ -1,0 +1,1 @@
+"""State: PostgreSQL with pgvector. SQL lives in `sql/`, the schema in `migrations/`."""

@@ -1,0 +1,164 @@
+"""
+The one door to PostgreSQL: named queries from `sql/*.sql`, short transactions, errors translated.
+
+A pool of at most two connections, opened on first use; nothing is held across a network call. Prepared statements are
+off unless asked for, so that a transaction-mode pooler may stand in between.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from parley.envelope import dumps
+from parley.errors import Unavailable
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+_HERE = Path(__file__).parent
+_OPTIONS = (
+    "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000 -c TimeZone=UTC"
+)
+
+
+@cache
+def queries() -> Mapping[str, LiteralString]:
+    """Every query of `sql/*.sql`, by the name in its `-- name: …` line."""
+    found: dict[str, LiteralString] = {}
+    for file in sorted((_HERE / "sql").glob("*.sql")):
+        for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
+            name, _, text = part.partition("\n")
+            assert name.strip() not in found, f"{file.name}: {name} is there twice"
+            found[name.strip()] = text.strip()
+    return found
+
+
+class Transaction:
+    """Named queries on one connection, all or nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, query: str, /, **values: Any) -> list[Row]:
+        """Run a query and give all its rows."""
+        return self._connection.execute(queries()[query], _adapted(values)).fetchall()
+
+    def row(self, query: str, /, **values: Any) -> Row | None:
+        """Run a query and give its first row."""
+        return self._connection.execute(queries()[query], _adapted(values)).fetchone()
+
+    def run(self, query: str, /, **values: Any) -> int:
+        """Run a query and give the number of rows that it touched."""
+        return self._connection.execute(queries()[query], _adapted(values)).rowcount
+
+
+class Database:
+    """A small pool. Raises Unavailable for everything that may pass by itself; a failed statement is a bug."""
+
+    def __init__(self, url: str, *, name: str, max_connections: int = 2, min_schema: int = 1) -> None:
+        self.url = url
+        self._name = name
+        self._max = max_connections
+        self._min_schema = min_schema
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+        self._schema_seen = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Begin, commit at the end, roll back on an exception. Keep it short: no network call inside."""
+        with _translated(), self._opened().connection() as connection, connection.transaction():
+            yield Transaction(connection)
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Transaction]:
+        """One connection on which each statement stands alone: one round trip for one statement."""
+        with _translated(), self._opened().connection() as connection:
+            yield Transaction(connection)
+
+    def rows(self, query: str, /, **values: Any) -> list[Row]:
+        """Run one query by itself and give all its rows."""
+        with self.autocommit() as alone:
+            return alone.rows(query, **values)
+
+    def row(self, query: str, /, **values: Any) -> Row | None:
+        """Run one query by itself and give its first row."""
+        with self.autocommit() as alone:
+            return alone.row(query, **values)
+
+    def run(self, query: str, /, **values: Any) -> int:
+        """Run one query by itself and give the number of rows that it touched."""
+        with self.autocommit() as alone:
+            return alone.run(query, **values)
+
+    def ready(self) -> None:
+        """Return when the database answers and has every migration that this code needs. Raises Unavailable."""
+        if self._schema_seen:
+            self.row("ping")
+            return
+        try:
+            found = self.row("schema_version")
+        except psycopg.errors.UndefinedTable:
+            raise Unavailable("the database has no schema: run the migrations") from None
+        version = found["version"] if found else 0
+        if version < self._min_schema:
+            raise Unavailable(f"the schema is at {version}, {self._min_schema} is needed: run the migrations")
+        self._schema_seen = True
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            if self._pool:
+                self._pool.close()
+                self._pool = None
+
+    def _opened(self) -> "ConnectionPool[Connection]":
+        with self._lock:
+            if self._pool is None:
+                set_json_dumps(dumps)
+                self._pool = ConnectionPool(
+                    self.url,
+                    kwargs={
+                        "row_factory": dict_row,
+                        "autocommit": True,
+                        "prepare_threshold": None,
+                        "connect_timeout": 5,
+                        "application_name": f"parley-{self._name}",
+                        "options": _OPTIONS,
+                    },
+                    min_size=0,
+                    max_size=self._max,
+                    max_idle=60,
+                    timeout=10,
+                    reconnect_timeout=5,
+                    num_workers=1,
+                    check=_checked,
+                    open=True,
+                )
+            return self._pool
+
+
+def _checked(connection: Connection) -> None:
+    """A connection idle in the pool may be dead after a restart of the server: looked at without a round trip."""
+    if connection.pgconn.status != psycopg.pq.ConnStatus.OK or connection.broken:
+        raise psycopg.OperationalError("connection lost")
+
+
+def _adapted(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Unavailable("the database cannot be used now") from error
