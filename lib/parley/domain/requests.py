@@ -1,0 +1,57 @@
+"""What is asked: the words that intake, the API and the store share about a request."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+Source = Literal["slack", "web", "cli", "tool", "generic"]
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class SessionWanted:
+    """
+    Which session a request belongs to: the one given, else that of its thread, else the user's recent one in the
+    same conversation (only when `conversation_continues`), else a new one.
+    """
+
+    id: UUID | None = None
+    conversation: str | None = None
+    thread: str | None = None
+    conversation_continues: bool = False
+
+
+@dataclass(frozen=True)
+class NewRequest:
+    """A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route)."""
+
+    id: UUID
+    user_id: UUID
+    session: SessionWanted
+    source: Source
+    content: str
+    principal: str
+    route: str
+    key: str | None = None
+    fingerprint: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] | None = None
+    delivery: dict[str, Any] | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The request as it stands in the store; `replayed` when the key had been used for the same body before."""
+
+    request_id: UUID
+    session_id: UUID
+    replayed: bool = False
+
+
+class KeyReused(Exception):
+    """The same idempotency key was used for a different body."""
+
+
+class NoSuchSession(Exception):
+    """The session does not exist, is closed, or belongs to somebody else."""
