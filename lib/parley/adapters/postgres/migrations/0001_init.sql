@@ -122,7 +122,8 @@ create table idempotency_keys (
     route       text not null,
     key         text not null,
     fingerprint text not null,
-    request_id  uuid not null references requests on delete cascade,
+    request_id  uuid not null references requests on delete cascade
+                deferrable initially deferred,    -- the key is written first: two at once wait for each other
     created_at  timestamptz not null default now(),
     primary key (principal, route, key)
 );

@@ -1,0 +1,153 @@
+-- name: take_key
+-- Written first, in the request's own transaction: of two at once the second waits here, then finds the key taken.
+insert into idempotency_keys (principal, route, key, fingerprint, request_id)
+values (%(principal)s, %(route)s, %(key)s, %(fingerprint)s, %(request_id)s)
+on conflict (principal, route, key) do nothing
+
+-- name: key_owner
+select k.fingerprint, r.id, r.session_id
+  from idempotency_keys k join requests r on r.id = k.request_id
+ where k.principal = %(principal)s and k.route = %(route)s and k.key = %(key)s
+
+-- name: lock_user
+-- Two first messages of one person at once must find one session. "no key": rows that refer to the user go on.
+select id from users where id = %(user_id)s for no key update
+
+-- name: session_given
+select id from sessions where id = %(id)s and user_id = %(user_id)s and status = 'open'
+
+-- name: session_of_thread
+select r.session_id as id
+  from requests r join sessions s on s.id = r.session_id
+ where r.thread = %(thread)s and r.user_id = %(user_id)s and s.status = 'open'
+ order by r.seq desc limit 1
+
+-- name: session_recent
+select id from sessions
+ where user_id = %(user_id)s and conversation = %(conversation)s and status = 'open' and expires_at > now()
+ order by updated_at desc limit 1
+
+-- name: insert_session
+insert into sessions (id, user_id, conversation, expires_at)
+values (%(id)s, %(user_id)s, %(conversation)s, now() + make_interval(secs => %(idle)s))
+
+-- name: next_place
+-- The order in a session is the order of this short row lock.
+update sessions
+   set next_seq = next_seq + 1, updated_at = now(), expires_at = now() + make_interval(secs => %(idle)s)
+ where id = %(session_id)s
+returning next_seq - 1 as seq
+
+-- name: insert_request
+insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
+                      deadline, due_at)
+values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
+        %(delivery)s, %(traceparent)s,
+        clock_timestamp() + make_interval(secs => %(deadline)s), clock_timestamp() + make_interval(secs => %(nudge)s))
+
+-- name: lock_session_of
+-- The lock order everywhere: the session first, then its requests by number.
+select s.id, s.agent from sessions s
+ where s.id = (select session_id from requests where id = %(id)s)
+   for update
+
+-- name: standing
+-- Everything that the decision to take a turn is made from.
+select r.*, s.agent as session_agent,
+       clock_timestamp() > r.deadline as past_deadline,
+       coalesce(r.lease_until > clock_timestamp(), false) as leased,
+       exists (select from requests e
+                where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) as behind
+  from requests r join sessions s on s.id = r.session_id
+ where r.id = %(id)s
+   for update of r
+
+-- name: take_turn
+update requests
+   set state = 'running', epoch = epoch + 1, lease_owner = %(owner)s,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+       due_at = clock_timestamp() + make_interval(secs => %(lease)s),
+       attempt = attempt + %(takeover)s, nudges = 0,
+       agent_revision = coalesce(agent_revision, %(revision)s),
+       started_at = coalesce(started_at, clock_timestamp()),
+       version = version + 1, updated_at = clock_timestamp()
+ where id = %(id)s
+returning epoch, agent_revision, version
+
+-- name: history
+select role, content, agent from messages where session_id = %(session_id)s and seq < %(seq)s
+ order by seq desc, role limit %(limit)s
+
+-- name: journaled
+select step, kind, fingerprint, output from steps
+ where request_id = %(id)s and state = 'done' order by step
+
+-- name: journal_step
+-- Fenced by epoch and step number: a late zombie, or one that lost its commit, touches no row.
+with fenced as (
+    update requests
+       set step = step + 1, attempt = 0,
+           lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+           due_at = clock_timestamp() + make_interval(secs => %(lease)s),
+           updated_at = clock_timestamp()
+     where id = %(id)s and epoch = %(epoch)s and step = %(step)s and state = 'running'
+    returning id, cancel_requested
+), written as (
+    insert into steps (request_id, step, kind, fingerprint, state, epoch, output, usage, finished_at)
+    select id, %(step)s, %(kind)s, %(fingerprint)s, 'done', %(epoch)s, %(output)s, %(usage)s, clock_timestamp()
+      from fenced
+)
+select cancel_requested from fenced
+
+-- name: complete_request
+update requests
+   set state = 'completed', result = %(result)s, usage = %(usage)s, plan = %(plan)s, due_at = null,
+       lease_owner = null, lease_until = null, version = version + 1,
+       finished_at = clock_timestamp(), updated_at = clock_timestamp()
+ where id = %(id)s and epoch = %(epoch)s and state = 'running' and not cancel_requested
+returning id, session_id, user_id, seq, content, traceparent
+
+-- name: end_request
+-- Failed or cancelled, by whoever holds the turn.
+update requests
+   set state = %(state)s, error = %(error)s, plan = %(plan)s, due_at = null,
+       lease_owner = null, lease_until = null, version = version + 1,
+       finished_at = clock_timestamp(), updated_at = clock_timestamp()
+ where id = %(id)s and epoch = %(epoch)s and state = 'running'
+returning id, session_id, user_id, seq, content, traceparent
+
+-- name: release_turn
+update requests
+   set state = 'queued', lease_owner = null, lease_until = null, attempt = attempt + %(failed)s,
+       due_at = clock_timestamp() + make_interval(secs => %(pause)s),
+       version = version + 1, updated_at = clock_timestamp()
+ where id = %(id)s and epoch = %(epoch)s and state = 'running'
+
+-- name: insert_messages
+insert into messages (session_id, seq, role, content, agent, request_id)
+select %(session_id)s, %(seq)s, said.role, said.content, said.agent, %(id)s
+  from (values ('user', %(question)s, null), ('assistant', %(answer)s, %(agent)s)) as said (role, content, agent)
+
+-- name: session_agent
+update sessions set agent = %(agent)s, updated_at = clock_timestamp() where id = %(session_id)s
+
+-- name: insert_request_event
+insert into request_events (request_id, seq, type, data)
+select %(id)s, coalesce(max(seq), 0) + 1, %(type)s, %(data)s from request_events where request_id = %(id)s
+
+-- name: next_request
+-- Whoever ends a request nudges the next one of its session.
+select id, session_id, traceparent from requests
+ where session_id = %(session_id)s and due_at is not null order by seq limit 1
+
+-- name: nudge_requests
+-- Level-triggered: what is overdue is asked for again, after growing pauses with jitter.
+with due as (
+    select id from requests where due_at < clock_timestamp() order by due_at limit %(limit)s for update skip locked
+)
+update requests r
+   set nudges = nudges + 1,
+       due_at = clock_timestamp() + make_interval(secs =>
+                least(%(base)s * power(2, least(r.nudges, 20)), %(most)s) * (0.5 + random() / 2))
+  from due where r.id = due.id
+returning r.id, r.session_id, r.state, r.epoch, r.nudges, r.traceparent, clock_timestamp() > r.deadline as past_deadline

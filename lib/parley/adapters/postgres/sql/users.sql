@@ -1,0 +1,27 @@
+-- name: user_by_identity
+-- Who this is, when we have met.
+select user_id from user_identities where kind = %(kind)s and value = %(value)s
+
+-- name: user_by_email
+select id from users where email = %(email)s
+
+-- name: insert_user
+-- Two at once: the second finds the first's row.
+insert into users (id, email, display_name, timezone)
+values (%(id)s, %(email)s, %(display_name)s, %(timezone)s)
+on conflict (email) do update set display_name = coalesce(nullif(users.display_name, ''), excluded.display_name)
+returning id
+
+-- name: insert_identity
+insert into user_identities (kind, value, user_id) values (%(kind)s, %(value)s, %(user_id)s)
+on conflict (kind, value) do nothing
+
+-- name: plan_inputs
+-- What a delivery plan needs to know of the user.
+select u.email, u.timezone,
+       coalesce((select jsonb_agg(jsonb_build_object('id', i.id, 'channel', i.channel, 'enabled', i.enabled,
+                                                     'rank', i.rank, 'config', i.config) order by i.channel)
+                   from user_integrations i where i.user_id = u.id), '[]') as overrides,
+       coalesce((select jsonb_agg(n.value order by n.created_at)
+                   from user_identities n where n.user_id = u.id and n.kind = 'slack'), '[]') as slack
+  from users u where u.id = %(user_id)s

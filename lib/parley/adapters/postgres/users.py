@@ -1,0 +1,37 @@
+"""People: who an identity belongs to."""
+
+from uuid import UUID
+
+from parley.adapters.postgres.database import Database, Row
+from parley.domain import ids
+
+
+class Users:
+    """Looks up and creates canonical users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, kind: str, value: str) -> UUID | None:
+        """Give the user of an identity, or None when we have not met."""
+        row = self._database.row("user_by_identity", kind=kind, value=value)
+        return row["user_id"] if row else None
+
+    def meet(self, kind: str, value: str, *, email: str | None, name: str, timezone: str | None) -> UUID:
+        """Give the user of an identity that is new: the one with this e-mail address, else a new one."""
+        email = email.strip().lower() if email else None
+        with self._database.transaction() as tx:
+            row = tx.row("insert_user", id=ids.new(), email=email, display_name=name, timezone=timezone)
+            assert row, "an upsert returns its row"
+            user_id: UUID = row["id"]
+            tx.run("insert_identity", kind=kind, value=value, user_id=user_id)
+            if email:
+                tx.run("insert_identity", kind="email", value=email, user_id=user_id)
+            owner = tx.row("user_by_identity", kind=kind, value=value)
+        return owner["user_id"] if owner else user_id
+
+    def plan_inputs(self, user_id: UUID) -> Row:
+        """Give what a delivery plan needs: email, timezone, overrides, slack identities."""
+        row = self._database.row("plan_inputs", user_id=user_id)
+        assert row, "a request's user exists"
+        return row

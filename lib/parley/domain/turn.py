@@ -1,0 +1,97 @@
+"""
+Who may take a turn: decisions on a row that is locked, made without touching anything.
+
+    verdict     what the caller does
+    unknown     no such row: an event that outran its commit, or a forged one
+    over        terminal: answer with a delivery that is still due, if any
+    busy        somebody holds a living lease
+    behind      an earlier request of the session is open; whoever ends it nudges this one
+    cancelled   end it as the user asked
+    expired     its deadline has passed: fail it and tell the user
+    spent       taken over too often without a step in between: fail it and tell the user
+    take        take it
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from parley.domain.requests import TERMINAL
+
+Verdict = Literal["unknown", "over", "busy", "behind", "cancelled", "expired", "spent", "take"]
+
+
+class LeaseLost(Exception):
+    """Somebody else has taken over: stop at once, write nothing more."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing said in the session before."""
+
+    role: Literal["user", "assistant"]
+    content: str
+    agent: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One journaled step of a turn."""
+
+    number: int
+    kind: str
+    fingerprint: str
+    output: dict[str, Any]
+
+
+@dataclass
+class Turn:
+    """A turn that is held: the lease is ours until it ends. `step` is the number of the next step."""
+
+    request_id: UUID
+    session_id: UUID
+    user_id: UUID
+    source: str
+    content: str
+    agent: str | None
+    epoch: int
+    step: int
+    revision: str
+    verdict: Verdict
+    origin: dict[str, Any] | None = None
+    delivery: dict[str, Any] | None = None
+    traceparent: str | None = None
+    history: tuple[Message, ...] = ()
+    journal: dict[int, Step] = field(default_factory=dict)
+
+
+def decide(row: Mapping[str, Any] | None, *, max_attempts: int) -> Verdict:
+    """Decide on a locked row of `requests` with its `leased`, `behind` and `past_deadline`."""
+    if row is None:
+        return "unknown"
+    if row["state"] in TERMINAL:
+        return "over"
+    if row["leased"]:
+        return "busy"
+    if row["behind"]:
+        return "behind"
+    if row["cancel_requested"]:
+        return "cancelled"
+    if row["past_deadline"]:
+        return "expired"
+    if row["attempt"] >= max_attempts:
+        return "spent"
+    return "take"
+
+
+def takeover(row: Mapping[str, Any]) -> bool:
+    """Whether taking this row is a takeover of an expired lease, and so counts as an attempt."""
+    return bool(row["state"] == "running")
+
+
+def fingerprint(*decision: Any) -> str:
+    """Give the fingerprint of a decision; a journaled step is reused only when it is the same (SHA-256, 32 hex)."""
+    return hashlib.sha256(json.dumps(decision, sort_keys=True, default=str).encode()).hexdigest()[:32]
