@@ -124,6 +124,26 @@ def from_structured(document: Mapping[str, Any]) -> Event:
     return _event({k: _text(k, v) for k, v in attributes.items() if v is not None}, body)
 
 
+def outgoing(emit: Any, source: str, cause: Event | None = None) -> Event:
+    """
+    Make the event of a `domain.events.Emit`.
+
+    Its id follows from type, subject and cause; it carries the trace of its request, else that of the event which led
+    to it, and passes `correlationid` on.
+    """
+    contract, before = emit.contract, dict(cause.extensions) if cause else {}
+    passed = {name: before[name] for name in ("correlationid", "traceparent") if name in before}
+    trace = {"traceparent": emit.traceparent} if emit.traceparent else {}
+    return Event(
+        id=event_id(contract.TYPE, contract.subject(), emit.cause),
+        source=f"/parley/{source}",
+        type=contract.TYPE,
+        subject=contract.subject(),
+        extensions={**passed, **trace, **contract.extensions()},
+        body=dumps(contract.model_dump(mode="json")),
+    )
+
+
 def to_cloudevent(event: Event) -> CloudEvent:
     """The event as parliament wants a reply: attributes already encoded for headers, always with a content type."""
     attributes = {name: quote(value, safe=_PLAIN) for name, value in event.attributes().items()}

@@ -121,8 +121,7 @@ class Function:
         emit = self.handler(event if self.takes is None else self._contract(event))
         if emit is None:
             return EMPTY
-        reply = outgoing(emit, self.name, event)
-        return envelope.to_cloudevent(reply)
+        return envelope.to_cloudevent(envelope.outgoing(emit, self.name, event))
 
     def _contract(self, event: envelope.Event) -> Any:
         if event.type != self.takes.TYPE:
@@ -168,22 +167,6 @@ def contract_of(takes: Any, event: envelope.Event) -> Any:
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "data" for e in error.errors(include_input=False)})
         raise Rejected(f"invalid data: {', '.join(fields)[:200]}") from None
-
-
-def outgoing(emit: Any, source: str, cause: envelope.Event | None = None) -> envelope.Event:
-    """Make the CloudEvent of an Emit: id from its cause, the trace of its request or of the event that led to it."""
-    contract = emit.contract
-    inherited = dict(cause.extensions) if cause else {}
-    passed_on = {name: inherited[name] for name in ("correlationid",) if name in inherited}
-    trace = emit.traceparent or inherited.get("traceparent")
-    return envelope.Event(
-        id=envelope.event_id(contract.TYPE, contract.subject(), emit.cause),
-        source=f"/parley/{source}",
-        type=contract.TYPE,
-        subject=contract.subject(),
-        extensions={**passed_on, **contract.extensions(), **({"traceparent": trace} if trace else {})},
-        body=envelope.dumps(contract.model_dump(mode="json")),
-    )
 
 
 def trace_id(traceparent: str | None) -> str | None:

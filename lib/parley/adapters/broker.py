@@ -2,6 +2,7 @@
 
 import http.client
 import urllib.parse
+from typing import Any
 
 from parley import envelope
 from parley.errors import Rejected, Unavailable
@@ -11,17 +12,23 @@ class Publisher:
     """
     Posts one event at a time; a 202 is the broker's promise to keep it.
 
-    `sink` is an http or https URL. One attempt of at most `timeout` seconds: whoever calls decides what a failure means.
+    `sink` is an http or https URL, `source` the name of the function. One attempt of at most `timeout` seconds: whoever
+    calls decides what a failure means.
     """
 
-    def __init__(self, sink: str, *, timeout: float = 5.0) -> None:
+    def __init__(self, sink: str, source: str, *, timeout: float = 5.0) -> None:
         parts = urllib.parse.urlsplit(sink)
         self._host, self._https = parts.netloc, parts.scheme == "https"
         self._path = parts.path or "/"
+        self._source = source
         self._timeout = timeout
 
-    def publish(self, event: envelope.Event) -> None:
-        """Publish. Raises Unavailable when the broker did not take it, Rejected when it says that it is no event."""
+    def publish(self, emit: Any) -> None:
+        """Publish a `domain.events.Emit`. Raises as `send` does."""
+        self.send(envelope.outgoing(emit, self._source))
+
+    def send(self, event: envelope.Event) -> None:
+        """Publish an event. Raises Unavailable when the broker did not take it, Rejected when it calls it no event."""
         headers, body = envelope.to_binary(event)
         kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         connection = kind(self._host, timeout=self._timeout)

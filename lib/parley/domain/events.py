@@ -46,7 +46,9 @@ class MessageReceived(Contract):
     thread: Id  # where the answer belongs: the thread's first message
     is_reply: bool  # said inside a thread that existed already
     is_direct: bool
-    text: Text
+    is_mention: bool  # it names us; in a channel, what does not is answered only where the sender talks with us already
+    text: Text  # may be empty: somebody only said our name
+    traceparent: str | None = None
 
     def subject(self) -> str:
         return self.key

@@ -46,6 +46,7 @@ class Accepted:
 
     request_id: UUID
     session_id: UUID
+    state: str = "queued"
     replayed: bool = False
 
 

@@ -72,19 +72,15 @@ def decide(row: Mapping[str, Any] | None, *, max_attempts: int) -> Verdict:
     """Decide on a locked row of `requests` with its `leased`, `behind` and `past_deadline`."""
     if row is None:
         return "unknown"
-    if row["state"] in TERMINAL:
-        return "over"
-    if row["leased"]:
-        return "busy"
-    if row["behind"]:
-        return "behind"
-    if row["cancel_requested"]:
-        return "cancelled"
-    if row["past_deadline"]:
-        return "expired"
-    if row["attempt"] >= max_attempts:
-        return "spent"
-    return "take"
+    first: tuple[tuple[Verdict, bool], ...] = (
+        ("over", row["state"] in TERMINAL),
+        ("busy", row["leased"]),
+        ("behind", row["behind"]),
+        ("cancelled", row["cancel_requested"]),
+        ("expired", row["past_deadline"]),
+        ("spent", row["attempt"] >= max_attempts),
+    )
+    return next((verdict for verdict, holds in first if holds), "take")
 
 
 def takeover(row: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ values (%(principal)s, %(route)s, %(key)s, %(fingerprint)s, %(request_id)s)
 on conflict (principal, route, key) do nothing
 
 -- name: key_owner
-select k.fingerprint, r.id, r.session_id
+select k.fingerprint, r.id, r.session_id, r.state
   from idempotency_keys k join requests r on r.id = k.request_id
  where k.principal = %(principal)s and k.route = %(route)s and k.key = %(key)s
 
@@ -140,14 +140,6 @@ select %(id)s, coalesce(max(seq), 0) + 1, %(type)s, %(data)s from request_events
 select id, session_id, traceparent from requests
  where session_id = %(session_id)s and due_at is not null order by seq limit 1
 
--- name: nudge_requests
--- Level-triggered: what is overdue is asked for again, after growing pauses with jitter.
-with due as (
-    select id from requests where due_at < clock_timestamp() order by due_at limit %(limit)s for update skip locked
-)
-update requests r
-   set nudges = nudges + 1,
-       due_at = clock_timestamp() + make_interval(secs =>
-                least(%(base)s * power(2, least(r.nudges, 20)), %(most)s) * (0.5 + random() / 2))
-  from due where r.id = due.id
-returning r.id, r.session_id, r.state, r.epoch, r.nudges, r.traceparent, clock_timestamp() > r.deadline as past_deadline
+-- name: due_delivery
+select id, channel from deliveries
+ where request_id = %(id)s and state = 'queued' and due_at <= clock_timestamp() order by rank limit 1

@@ -1,0 +1,259 @@
+"""Requests: accepted once, turned by one at a time, ended together with everything that follows from it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from parley.adapters.postgres.database import Database, Row, Transaction
+from parley.adapters.postgres.deliveries import store_plan
+from parley.domain import ids, turn
+from parley.domain.delivery import Due
+from parley.domain.events import Emit, RequestCreated
+from parley.domain.plan import Plan
+from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
+from parley.domain.turn import LeaseLost, Message, Step, Turn
+
+HISTORY = 20
+
+
+class Requests:
+    """
+    The store of requests.
+
+    Seconds: `deadline` from acceptance to giving up, `nudge` until the first nudge, `idle` until a conversation without
+    threads counts as over, `lease` of a turn.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        deadline: float = 900,
+        nudge: float = 30,
+        idle: float = 1800,
+        lease: float = 60,
+        max_attempts: int = 6,
+    ) -> None:
+        self._database = database
+        self._deadline = deadline
+        self._nudge = nudge
+        self._idle = idle
+        self._lease = lease
+        self._max_attempts = max_attempts
+
+    def accept(self, new: NewRequest) -> Accepted:
+        """
+        Store a request with its key and its place in its session, all in one transaction.
+
+        Raises KeyReused for the same key with another fingerprint, NoSuchSession for a given session that is not the
+        user's, Unavailable when nothing could be stored.
+        """
+        with self._database.transaction() as tx:
+            if new.key is not None and not _took_key(tx, new):
+                return _replay(tx, new)
+            session_id = self._session(tx, new)
+            place = tx.row("next_place", session_id=session_id, idle=self._idle)
+            assert place, "the session was found or made in this transaction"
+            tx.run(
+                "insert_request",
+                id=new.id,
+                session_id=session_id,
+                seq=place["seq"],
+                user_id=new.user_id,
+                source=new.source,
+                content=new.content,
+                context=new.context,
+                origin=new.origin,
+                thread=new.session.thread,
+                delivery=new.delivery,
+                traceparent=new.traceparent,
+                deadline=self._deadline,
+                nudge=self._nudge,
+            )
+        return Accepted(new.id, session_id)
+
+    def claim(self, request_id: UUID, *, owner: str, revision: str) -> Turn | None:
+        """
+        Take the turn of a request, or say why not: `Turn.verdict`.
+
+        A turn with the verdict take, expired, spent or cancelled is held and must be ended or released; with any other
+        it is not. None for an unknown request.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=request_id)
+            row = tx.row("standing", id=request_id)
+            verdict = turn.decide(row, max_attempts=self._max_attempts)
+            if row is None:
+                return None
+            if verdict in ("over", "busy", "behind"):
+                return _turn(row, verdict)
+            taken = tx.row(
+                "take_turn",
+                id=request_id,
+                owner=owner,
+                lease=self._lease,
+                takeover=int(turn.takeover(row)),
+                revision=revision,
+            )
+            held = _turn({**row, **(taken or {})}, verdict)
+            held.history = _history(tx, row)
+            if row["step"]:
+                held.journal = {
+                    r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"])
+                    for r in tx.rows("journaled", id=request_id)
+                }
+        return held
+
+    def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> bool:
+        """Write a step that is done, and renew the lease. Returns whether a cancel was asked. Raises LeaseLost."""
+        row = self._database.row(
+            "journal_step",
+            id=held.request_id,
+            epoch=held.epoch,
+            step=held.step,
+            kind=kind,
+            fingerprint=fingerprint,
+            output=output,
+            usage=None,
+            lease=self._lease,
+        )
+        if row is None:
+            raise LeaseLost
+        held.step += 1
+        return bool(row["cancel_requested"])
+
+    def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
+        """
+        End a turn with an answer: result, messages, agent in charge and deliveries in one transaction.
+
+        Gives the deliveries that are due and the nudge for the next request of the session. Raises LeaseLost.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=held.request_id)
+            row = tx.row(
+                "complete_request",
+                id=held.request_id,
+                epoch=held.epoch,
+                result=result,
+                usage={},
+                plan=plan.as_dict(),
+            )
+            if row is None:
+                raise LeaseLost
+            tx.run(
+                "insert_messages",
+                id=held.request_id,
+                session_id=held.session_id,
+                seq=row["seq"],
+                question=row["content"],
+                answer=result["text"],
+                agent=result["agent"],
+            )
+            tx.run("session_agent", session_id=held.session_id, agent=result["agent"])
+            return _after(tx, row, plan, "answer", "completed")
+
+    def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
+        """End a turn without an answer: `failed` or `cancelled`, with what the user is told. Raises LeaseLost."""
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=held.request_id)
+            row = tx.row(
+                "end_request", id=held.request_id, epoch=held.epoch, state=state, error=error, plan=plan.as_dict()
+            )
+            if row is None:
+                raise LeaseLost
+            return _after(tx, row, plan, "failure", state)
+
+    def release(self, held: Turn, *, pause: float, failed: bool) -> None:
+        """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""
+        self._database.run("release_turn", id=held.request_id, epoch=held.epoch, pause=pause, failed=int(failed))
+
+    def takes_part(self, thread: str, user_id: UUID) -> bool:
+        """Whether this user has asked something in this thread."""
+        return self._database.row("session_of_thread", thread=thread, user_id=user_id) is not None
+
+    def due_delivery(self, request_id: UUID) -> Due | None:
+        """Give a delivery of an ended request that is still due."""
+        row = self._database.row("due_delivery", id=request_id)
+        return Due(row["id"], row["channel"]) if row else None
+
+    def _session(self, tx: Transaction, new: NewRequest) -> UUID:
+        tx.row("lock_user", user_id=new.user_id)
+        wanted = new.session
+        if wanted.id is not None:
+            if row := tx.row("session_given", id=wanted.id, user_id=new.user_id):
+                return _id(row)
+            raise NoSuchSession
+        return _found(tx, wanted, new.user_id) or self._new_session(tx, wanted, new.user_id)
+
+    def _new_session(self, tx: Transaction, wanted: SessionWanted, user_id: UUID) -> UUID:
+        session_id = ids.new()
+        tx.run("insert_session", id=session_id, user_id=user_id, conversation=wanted.conversation, idle=self._idle)
+        return session_id
+
+
+def _after(tx: Transaction, row: Row, plan: Plan, kind: str, state: str) -> tuple[list[Due], Emit | None]:
+    tx.run("insert_request_event", id=row["id"], type=state, data={})
+    due = store_plan(tx, row, plan, kind)
+    following = tx.row("next_request", session_id=row["session_id"])
+    if following is None:
+        return due, None
+    contract = RequestCreated(request_id=following["id"], session_id=following["session_id"])
+    return due, Emit(contract, cause=f"after {row['id']}", traceparent=following["traceparent"])
+
+
+def _took_key(tx: Transaction, new: NewRequest) -> bool:
+    return bool(
+        tx.run(
+            "take_key",
+            principal=new.principal,
+            route=new.route,
+            key=new.key,
+            fingerprint=new.fingerprint,
+            request_id=new.id,
+        )
+    )
+
+
+def _replay(tx: Transaction, new: NewRequest) -> Accepted:
+    row = tx.row("key_owner", principal=new.principal, route=new.route, key=new.key)
+    assert row, "the key was taken by a committed request"
+    if row["fingerprint"] != new.fingerprint:
+        raise KeyReused
+    return Accepted(row["id"], row["session_id"], state=row["state"], replayed=True)
+
+
+def _found(tx: Transaction, wanted: SessionWanted, user_id: UUID) -> UUID | None:
+    row = tx.row("session_of_thread", thread=wanted.thread, user_id=user_id) if wanted.thread else None
+    if row is None and wanted.conversation_continues:
+        row = tx.row("session_recent", conversation=wanted.conversation, user_id=user_id)
+    return _id(row) if row else None
+
+
+def _id(row: Row) -> UUID:
+    found: UUID = row["id"]
+    return found
+
+
+def _history(tx: Transaction, row: Row) -> tuple[Message, ...]:
+    if row["seq"] == 1:
+        return ()
+    said = tx.rows("history", session_id=row["session_id"], seq=row["seq"], limit=HISTORY)
+    return tuple(Message(m["role"], m["content"], m["agent"]) for m in reversed(said))
+
+
+def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
+    return Turn(
+        request_id=row["id"],
+        session_id=row["session_id"],
+        user_id=row["user_id"],
+        source=row["source"],
+        content=row["content"],
+        agent=row["session_agent"],
+        epoch=row["epoch"],
+        step=row["step"],
+        revision=row["agent_revision"] or "",
+        verdict=verdict,
+        origin=row["origin"],
+        delivery=row["delivery"],
+        traceparent=row["traceparent"],
+    )
