@@ -134,10 +134,29 @@ class Function:
 
 
 class HttpFunction(Function):
-    """A function with a public door: its handler takes the HTTP request itself."""
+    """A function with a public door: its handler takes the HTTP request itself, at `/` and at `paths`."""
+
+    paths: tuple[str, ...] = ()
+
+    def routes(self, app: Any) -> None:
+        for path in self.paths:
+            app.add_url_rule(path, path, self._from_flask, methods=["GET", "POST"])
+        super().routes(app)
+
+    def _from_flask(self) -> Response:
+        import flask
+
+        return self(_Context(flask.request))
 
     def _handle(self, request: Any) -> Response:
         return self.handler(request)
+
+
+class _Context:
+    """What this module needs of parliament's context."""
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
 
 
 def event_function(
@@ -151,9 +170,13 @@ def event_function(
     return Function(name, takes=takes, config=config, build=build, on_bug=on_bug)
 
 
-def http_function(name: str, *, config: type[Any], build: Callable[[Any], Any]) -> HttpFunction:
+def http_function(
+    name: str, *, config: type[Any], build: Callable[[Any], Any], paths: tuple[str, ...] = ()
+) -> HttpFunction:
     """Declare a function of HTTP requests, with the same care for exceptions, logs and readiness."""
-    return HttpFunction(name, takes=None, config=config, build=build)
+    function = HttpFunction(name, takes=None, config=config, build=build)
+    function.paths = paths
+    return function
 
 
 def contract_of(takes: Any, event: envelope.Event) -> Any:

@@ -28,6 +28,10 @@ class LeaseLost(Exception):
     """Somebody else has taken over: stop at once, write nothing more."""
 
 
+class Cancelled(Exception):
+    """The user has cancelled the request that this turn is for; the lease is still ours."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One thing said in the session before."""

@@ -11,7 +11,7 @@ from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Plan
 from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
-from parley.domain.turn import LeaseLost, Message, Step, Turn
+from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
 
 HISTORY = 20
 
@@ -104,8 +104,8 @@ class Requests:
                 }
         return held
 
-    def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> bool:
-        """Write a step that is done, and renew the lease. Returns whether a cancel was asked. Raises LeaseLost."""
+    def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> None:
+        """Write a step that is done, and renew the lease. Raises LeaseLost, and Cancelled."""
         row = self._database.row(
             "journal_step",
             id=held.request_id,
@@ -120,13 +120,15 @@ class Requests:
         if row is None:
             raise LeaseLost
         held.step += 1
-        return bool(row["cancel_requested"])
+        if row["cancel_requested"]:
+            raise Cancelled
 
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
         """
         End a turn with an answer: result, messages, agent in charge and deliveries in one transaction.
 
-        Gives the deliveries that are due and the nudge for the next request of the session. Raises LeaseLost.
+        Gives the deliveries that are due and the nudge for the next request of the session. Raises LeaseLost, and
+        Cancelled.
         """
         with self._database.transaction() as tx:
             tx.row("lock_session_of", id=held.request_id)
@@ -139,7 +141,7 @@ class Requests:
                 plan=plan.as_dict(),
             )
             if row is None:
-                raise LeaseLost
+                raise Cancelled if tx.row("still_ours", id=held.request_id, epoch=held.epoch) else LeaseLost
             tx.run(
                 "insert_messages",
                 id=held.request_id,

@@ -107,6 +107,9 @@ update requests
  where id = %(id)s and epoch = %(epoch)s and state = 'running' and not cancel_requested
 returning id, session_id, user_id, seq, content, traceparent
 
+-- name: still_ours
+select id from requests where id = %(id)s and epoch = %(epoch)s and state = 'running'
+
 -- name: end_request
 -- Failed or cancelled, by whoever holds the turn.
 update requests

@@ -1,0 +1,51 @@
+"""
+normalize: whose message is it, in which session, was it seen before?
+
+Takes parley.message.received, signed by slack-ingest.
+Gives parley.request.created.
+"""
+
+from dataclasses import dataclass
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.requests import Requests
+    from parley.adapters.postgres.users import Users
+    from parley.adapters.slack import Slack
+    from parley.domain.events import MessageReceived
+    from parley.intake import Intake
+except ModuleNotFoundError as missing:
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=normalize`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    event_key: tuple[str, ...]
+    slack_bot_token: str
+    slack_api_url: str = "https://slack.com/api/"
+    allow_unsigned_events: bool = False
+    deadline_seconds: float = 900
+    nudge_seconds: float = 30
+    session_idle_seconds: float = 1800
+
+
+def build(cfg: Config) -> Intake:
+    database = Database(cfg.database_url, name="normalize")
+    return Intake(
+        Users(database),
+        Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds),
+        Slack(cfg.slack_bot_token, cfg.slack_api_url),
+        keys=None if cfg.allow_unsigned_events else cfg.event_key,
+    )
+
+
+# A bug must not block a conversation for hours: its Trigger is ordered and patient.
+function = runtime.event_function("normalize", takes=MessageReceived, config=Config, build=build, on_bug=422)
+
+
+def main(context: Context):
+    return function(context)

@@ -1,0 +1,41 @@
+"""
+recover: nothing that is owed is forgotten.
+
+Takes dead letters (any event with `knativeerrordest`) and the tick of each minute.
+Gives nothing as a reply; publishes parley.request.created and parley.response.ready for rows that are overdue.
+"""
+
+from dataclasses import dataclass
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.broker import Publisher
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.ledger import Ledger
+    from parley.domain.overdue import Pace
+    from parley.recovery import Recovery
+except ModuleNotFoundError as missing:
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=recover`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    k_sink: str
+    nudge_seconds: float = 30
+    longest_nudge_seconds: float = 900
+
+
+def build(cfg: Config) -> Recovery:
+    ledger = Ledger(Database(cfg.database_url, name="recover"))
+    pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
+    return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace)
+
+
+function = runtime.event_function("recover", takes=None, config=Config, build=build)
+
+
+def main(context: Context):
+    return function(context)

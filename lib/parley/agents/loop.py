@@ -1,0 +1,88 @@
+"""
+The agent loop: what to do next in a turn, decided without touching anything.
+
+A driver asks `decide`, does what it says (AskModel), and feeds the outcome to `after`, until there is a Reply.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from parley.agents.config import Agent, AgentSet
+from parley.domain.turn import Message
+
+MOST_HANDOVERS = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine says for one agent: an answer with its citations, or to whom it hands over."""
+
+    text: str
+    citations: tuple[dict[str, str], ...] = ()
+    hand_over_to: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON that is journaled."""
+        return {"text": self.text, "citations": list(self.citations), "hand_over_to": self.hand_over_to}
+
+    @classmethod
+    def of(cls, output: dict[str, Any]) -> "Answer":
+        """Read it back from the journal."""
+        return cls(output["text"], tuple(output["citations"]), output["hand_over_to"])
+
+
+@dataclass(frozen=True)
+class AskModel:
+    """Ask the engine, as this agent."""
+
+    agent: Agent
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The turn is over: say this."""
+
+    text: str
+    citations: tuple[dict[str, str], ...]
+    agent: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A turn as far as it has come."""
+
+    question: str
+    history: tuple[Message, ...]
+    in_charge: str
+    handovers: int = 0
+    answer: Answer | None = field(default=None)
+
+
+class Engine(Protocol):
+    """What answers: a model server, or retrieval alone."""
+
+    def ask(self, agent: Agent, conversation: Conversation) -> Answer:
+        """Answer as this agent. Raises Unavailable."""
+
+
+def start(agents: AgentSet, question: str, history: tuple[Message, ...], in_charge: str | None) -> Conversation:
+    """Begin a turn with whoever is in charge in the session, else with the entry agent."""
+    known = in_charge if in_charge in agents.by_name else agents.entry.name
+    return Conversation(question, history, known)
+
+
+def decide(agents: AgentSet, conversation: Conversation) -> AskModel | Reply:
+    """Say what comes next."""
+    answer = conversation.answer
+    if answer is None:
+        return AskModel(agents.by_name[conversation.in_charge])
+    return Reply(answer.text, answer.citations, conversation.in_charge)
+
+
+def after(agents: AgentSet, conversation: Conversation, answer: Answer) -> Conversation:
+    """Take an engine's answer in: a hand-over that is allowed changes who is in charge, anything else is the answer."""
+    target = answer.hand_over_to
+    allowed = target in agents.by_name[conversation.in_charge].hands_over_to and conversation.handovers < MOST_HANDOVERS
+    if target is None or not allowed:
+        return replace(conversation, answer=answer)
+    return replace(conversation, in_charge=target, handovers=conversation.handovers + 1)
