@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
+    from parley.adapters.slack import Slack
+
     from parley import runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
-    from parley.adapters.slack import Slack
     from parley.domain.events import MessageReceived
     from parley.intake import Intake
 except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=normalize`") from missing
 
 
@@ -47,5 +50,5 @@ def build(cfg: Config) -> Intake:
 function = runtime.event_function("normalize", takes=MessageReceived, config=Config, build=build, on_bug=422)
 
 
-def main(context: Context):
+def main(context: Context) -> runtime.Response:
     return function(context)

@@ -17,6 +17,8 @@ try:
     from parley.domain.overdue import Pace
     from parley.recovery import Recovery
 except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=recover`") from missing
 
 
@@ -37,5 +39,5 @@ def build(cfg: Config) -> Recovery:
 function = runtime.event_function("recover", takes=None, config=Config, build=build)
 
 
-def main(context: Context):
+def main(context: Context) -> runtime.Response:
     return function(context)

@@ -13,6 +13,8 @@ try:
     from parley import ingest, runtime
     from parley.adapters.broker import Publisher
 except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=slack-ingest`") from missing
 
 
@@ -35,5 +37,5 @@ def build(cfg: Config) -> ingest.Ingest:
 function = runtime.http_function("slack-ingest", config=Config, build=build, paths=("/slack/events",))
 
 
-def main(context: Context):
+def main(context: Context) -> runtime.Response:
     return function(context)

@@ -16,7 +16,7 @@ from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated, ResponseReady
-from parley.domain.plan import Defaults, Plan
+from parley.domain.plan import Plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
