@@ -132,7 +132,7 @@ def outgoing(emit: Any, source: str, cause: Event | None = None) -> Event:
     to it, and passes `correlationid` on.
     """
     contract, before = emit.contract, dict(cause.extensions) if cause else {}
-    passed = {name: before[name] for name in ("correlationid", "traceparent") if name in before}
+    passed: dict[str, str] = {name: before[name] for name in ("correlationid", "traceparent") if name in before}
     trace = {"traceparent": emit.traceparent} if emit.traceparent else {}
     return Event(
         id=event_id(contract.TYPE, contract.subject(), emit.cause),

@@ -15,7 +15,7 @@ from parley.agents import loop
 from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.delivery import Due
-from parley.domain.events import Emit, RequestCreated, ResponseReady
+from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
@@ -75,7 +75,7 @@ class Turns:
             return None
         if held.verdict == "over":
             due = self._store.due_delivery(held.request_id)
-            return _ready(held, due, "answer", 0) if due else None
+            return due.emit("ended", held.traceparent) if due else None
         return self._held(held)
 
     def _held(self, held: Turn) -> Emit | None:
@@ -90,8 +90,7 @@ class Turns:
         except Exception:
             self._store.release(held, pause=PAUSE, failed=True)
             raise
-        kind = "answer" if held.verdict == "take" else "failure"
-        ready = [_ready(held, one, kind, held.epoch) for one in due]
+        ready = [one.emit(f"turn {held.epoch}", held.traceparent) for one in due]
         nudges = [*ready, *([following] if following else [])]
         publish_all(self._publisher, nudges[1:])
         return nudges[0] if nudges else None
@@ -125,17 +124,6 @@ class Turns:
                 self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
             conversation = loop.after(self._agents, conversation, answer)
             number += 1
-
-
-def _ready(held: Turn, due: Due, kind: Any, epoch: int) -> Emit:
-    contract = ResponseReady(
-        request_id=held.request_id,
-        delivery_id=due.delivery_id,
-        session_id=held.session_id,
-        channel=due.channel,
-        kind=kind,
-    )
-    return Emit(contract, cause=f"turn {epoch}", traceparent=held.traceparent)
 
 
 def owner_name(host: str, process: int) -> str:

@@ -35,7 +35,7 @@ class Ledger:
         self._database.run(
             "insert_dead_letter",
             id=uuid.UUID(envelope.event_id(event.source, event.id, destination)),
-            event=_storable(envelope.to_structured(event)),
+            event=_storable(event),
             source=event.source,
             event_id=event.id,
             type=event.type,

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from parley.adapters.postgres.database import Database, Row, Transaction
-from parley.adapters.postgres.deliveries import store_plan
+from parley.adapters.postgres.deliveries import due_of, store_plan
 from parley.domain import ids, turn
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
@@ -176,7 +176,7 @@ class Requests:
     def due_delivery(self, request_id: UUID) -> Due | None:
         """Give a delivery of an ended request that is still due."""
         row = self._database.row("due_delivery", id=request_id)
-        return Due(row["id"], row["channel"]) if row else None
+        return due_of(row) if row else None
 
     def _session(self, tx: Transaction, new: NewRequest) -> UUID:
         tx.row("lock_user", user_id=new.user_id)

@@ -146,6 +146,7 @@ create table deliveries (
     lease_owner  text,
     lease_until  timestamptz,
     due_at       timestamptz,                     -- null: not yet due (planned), or nothing more will happen
+    not_before   timestamptz,                     -- the vendor asked us to wait until then
     nudges       int not null default 0,
     patience     interval not null,               -- how long after it became due it may still be sent
     deadline     timestamptz,                     -- set when it becomes due

@@ -144,5 +144,5 @@ select id, session_id, traceparent from requests
  where session_id = %(session_id)s and due_at is not null order by seq limit 1
 
 -- name: due_delivery
-select id, channel from deliveries
+select id, channel, request_id, session_id, kind from deliveries
  where request_id = %(id)s and state = 'queued' and due_at <= clock_timestamp() order by rank limit 1

@@ -1,0 +1,1 @@
+"""How each vendor says it: one pure file each, with what to send and what its answer means."""

@@ -1,0 +1,63 @@
+"""
+What became of one attempt to send, in our words; the vendors' words stay in their files.
+
+    Delivered   the vendor took it                              ends with success
+    Wait        not sent: come back in `seconds`                no fault of the message; nothing is charged
+    Retry       surely not sent: something in between failed    the broker tries again, then the sweeper
+    Unsure      perhaps sent: the answer was lost               reconciled before it is sent again, or `unknown`
+    Failed      will never be sent like this                    the next rank becomes due
+    Parked      our credentials are in trouble                  kept until they are cured
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Taken by the vendor; `provider_id` is its name for the message."""
+
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Rate limited: not before `seconds` have passed."""
+
+    seconds: float
+    code: str | None = None
+    reason: str = "rate limited"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Surely not sent."""
+
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """Perhaps sent."""
+
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Permanent for this address or content."""
+
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Parked:
+    """Credentials or plan limits: nothing is wrong with the message."""
+
+    reason: str
+    code: str | None = None
+
+
+Outcome = Delivered | Wait | Retry | Unsure | Failed | Parked

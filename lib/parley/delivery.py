@@ -1,0 +1,118 @@
+"""
+deliver-*: claim → render → send → record, the same for every channel.
+
+Only a delivery that is due is sent, by whoever holds its lease. A send starts with more than half of the lease left and
+ends within it. When an earlier attempt may have been sent, the channel is asked first; where it cannot be asked, the
+delivery ends as `unknown` and is never repeated blindly.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from parley import logs
+from parley.channels.outcome import Delivered, Outcome, Retry, Unsure, Wait
+from parley.domain.delivery import Claimed, Due, Job, LeaseLost
+from parley.domain.events import Emit, ResponseReady
+from parley.errors import Rejected, Unavailable
+
+log = logging.getLogger("parley.delivery")
+
+BROKERS_OWN = 60.0  # seconds: a shorter wait is left to the Trigger's retries
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One attempt's end, and what the channel wants to be kept of it."""
+
+    outcome: Outcome
+    kept: dict[str, Any] | None = None
+
+
+class Channel(Protocol):
+    """One vendor: its pure file and its transport, put together by the function."""
+
+    def send(self, job: Job, timeout: float) -> Sent:
+        """Render, send, and say what became of it. Raises nothing that it can name."""
+
+    def find(self, job: Job, timeout: float) -> Sent | None:
+        """Say whether an earlier attempt arrived: Delivered, None (it did not), Unsure (it cannot be known)."""
+
+
+class Store(Protocol):
+    """Where deliveries are kept."""
+
+    lease: float
+
+    def claim(self, delivery_id: Any) -> Claimed: ...
+    def record(self, job: Job, outcome: Outcome, *, sent: dict[str, Any] | None = None) -> Due | None: ...
+    def give_up_unsure(self, job: Job, outcome: Unsure) -> Due | None: ...
+    def ready(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Courier:
+    """The handler of each deliver-*. `can_ask`: whether the channel can say if something arrived."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        channel: Channel,
+        *,
+        can_ask: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._store = store
+        self._channel = channel
+        self._can_ask = can_ask
+        self._clock = clock
+        self.ready = store.ready
+        self.close = store.close
+
+    def __call__(self, ready: ResponseReady) -> Emit | None:
+        if ready.channel != self._name:
+            raise Rejected(f"takes deliveries by {self._name}")
+        started = self._clock()
+        claimed = self._store.claim(ready.delivery_id)
+        logs.bind(delivery_id=ready.delivery_id, verdict=claimed.verdict)
+        if claimed.job is None:
+            return _nudge(claimed.due, claimed.traceparent, ready)
+        job = claimed.job
+        try:
+            due = self._deliver(job, started)
+        except LeaseLost:
+            log.warning("lease lost")
+            return None
+        return _nudge(due, job.traceparent, ready)
+
+    def _deliver(self, job: Job, started: float) -> Due | None:
+        sent = self._earlier(job) if job.ambiguous else None
+        if sent is None:
+            left = self._store.lease - (self._clock() - started)
+            if left <= self._store.lease / 2:
+                sent = Sent(Retry("too little of the lease was left"))
+            else:
+                sent = self._channel.send(job, left / 2)
+        outcome = sent.outcome
+        logs.bind(outcome=type(outcome).__name__.lower(), code=getattr(outcome, "code", None))
+        if isinstance(outcome, Unsure) and not self._can_ask:
+            return self._store.give_up_unsure(job, outcome)
+        due = self._store.record(job, outcome, sent=sent.kept)
+        if not isinstance(outcome, Delivered):
+            log.warning("not delivered", extra={"fields": {"reason": getattr(outcome, "reason", None)}})
+        if isinstance(outcome, (Retry, Unsure)) or (isinstance(outcome, Wait) and outcome.seconds < BROKERS_OWN):
+            raise Unavailable(f"{self._name}: {outcome.reason}")
+        return due
+
+    def _earlier(self, job: Job) -> Sent | None:
+        if not self._can_ask:
+            return Sent(Unsure("an earlier attempt may have been sent"))
+        return self._channel.find(job, self._store.lease / 4)
+
+
+def _nudge(due: Due | None, traceparent: str | None, cause: ResponseReady) -> Emit | None:
+    return due.emit(f"after {cause.delivery_id}", traceparent) if due else None

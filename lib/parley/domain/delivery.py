@@ -1,0 +1,90 @@
+"""
+One delivery: who may send it and what follows, decided on a locked row without touching anything.
+
+    verdict   what the caller does
+    over      ended, not yet due, or unknown: nothing
+    busy      somebody holds a living lease
+    behind    an earlier delivery to the same place in the session is open
+    early     the vendor asked us to wait
+    expired   its patience is over: end it, the next rank is due
+    take      take it
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from parley.domain.events import Channel, Emit, ResponseReady
+
+Verdict = Literal["over", "busy", "behind", "early", "expired", "take"]
+
+
+class LeaseLost(Exception):
+    """Somebody else has taken the delivery over: what we did is theirs to find out."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """A delivery that may be sent now."""
+
+    delivery_id: UUID
+    channel: Channel
+    request_id: UUID
+    session_id: UUID
+    kind: Literal["answer", "failure"] = "answer"
+
+    def emit(self, cause: str, traceparent: str | None) -> Emit:
+        """Give the event that nudges it."""
+        contract = ResponseReady(
+            request_id=self.request_id,
+            delivery_id=self.delivery_id,
+            session_id=self.session_id,
+            channel=self.channel,
+            kind=self.kind,
+        )
+        return Emit(contract, cause=cause, traceparent=traceparent)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One delivery as its channel needs it, held by the lease of `epoch`."""
+
+    delivery_id: UUID
+    request_id: UUID
+    session_id: UUID
+    kind: Literal["answer", "failure"]
+    channel: Channel
+    address: Mapping[str, Any]
+    epoch: int
+    attempt: int
+    question: str
+    text: str
+    citations: tuple[Mapping[str, str], ...] = ()
+    also_by: tuple[str, ...] = ()
+    ambiguous: bool = False  # an earlier attempt began and has no recorded end: it may have been sent
+    first_attempt: float | None = None  # Unix seconds, of the database's clock
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What came of claiming: a job that is held, or why not, or the delivery that is due instead."""
+
+    verdict: Verdict
+    job: Job | None = None
+    due: Due | None = None
+    traceparent: str | None = None
+
+
+def decide(row: Mapping[str, Any] | None) -> Verdict:
+    """Decide on a locked row of `deliveries` with its `leased`, `behind` and `past_deadline`."""
+    if row is None or row["due_at"] is None:
+        return "over"
+    first: tuple[tuple[Verdict, bool], ...] = (
+        ("busy", row["leased"]),
+        ("expired", row["past_deadline"]),
+        ("behind", row["behind"]),
+        ("early", row["early"]),
+    )
+    return next((verdict for verdict, holds in first if holds), "take")
