@@ -61,3 +61,27 @@ class Parked:
 
 
 Outcome = Delivered | Wait | Retry | Unsure | Failed | Parked
+
+
+class NotSent(Exception):
+    """A transport's word that nothing reached the vendor. The text is ours."""
+
+
+class MaybeSent(Exception):
+    """A transport's word that the vendor may have got it and the answer was lost. The text is ours."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a vendor answered, over whatever transport: `code` in its own words, `data` decoded."""
+
+    status: int
+    code: str | None = None
+    retry_after: float | None = None
+    provider_id: str | None = None
+
+
+def kept_waiting(answer: Answer, default: float = 30.0, longest: float = 86_400.0) -> Wait:
+    """Do as `Retry-After` says, within a day."""
+    asked = default if answer.retry_after is None else answer.retry_after
+    return Wait(min(max(asked, 1.0), longest), answer.code or str(answer.status))

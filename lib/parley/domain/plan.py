@@ -125,7 +125,7 @@ class _Place:
 
 def plan(defaults: Defaults, overrides: Iterable[Override], asked: Asked, now: datetime) -> Plan:
     """Make the plan for a request's answer. Modes and channels that do not exist are skipped, never guessed at."""
-    own = {override.channel: override for override in overrides}
+    own: dict[str, Override] = {override.channel: override for override in overrides}
     mode, tries = _tries(defaults, own, asked)
     ranks: list[Rank] = []
     skipped: list[Skip] = []

@@ -1,0 +1,82 @@
+"""
+E-mail: an answer as one message of text and HTML, and what an SMTP server's replies mean.
+
+Sources: RFC 5322 (message), RFC 2046 §5.1.4 (multipart/alternative), RFC 3834 (Auto-Submitted), RFC 5321 (replies)
+"""
+
+import unicodedata
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from html import escape
+
+from parley.channels.outcome import Answer, Delivered, Failed, Outcome, Parked, Retry, Unsure
+from parley.domain.delivery import Job
+
+SUBJECT = 120  # characters
+
+_PAGE = (
+    '<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>'
+    '<body style="font-family:sans-serif;line-height:1.5;max-width:40em">{body}{notes}</body></html>'
+)
+
+
+def render(job: Job, sender: str) -> EmailMessage:
+    """
+    Give the message. `sender` is our address.
+
+    Its Message-ID is the delivery's id, and all answers of a session refer to one id, so that clients thread them.
+    Raises ValueError when an address is none.
+    """
+    domain = sender.rpartition("@")[2].strip("> ")
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = Address(addr_spec=job.address["to"])
+    message["Subject"] = "Re: " + subject(job.question)
+    message["Message-ID"] = f"<{job.delivery_id}@{domain}>"
+    message["In-Reply-To"] = message["References"] = f"<{job.session_id}@{domain}>"
+    message["Auto-Submitted"] = "auto-replied"
+    message["X-Auto-Response-Suppress"] = "All"
+    notes = _notes(job)
+    message.set_content("\n\n".join([job.text, *notes]))
+    page = _PAGE.format(body=_html(job.text), notes="".join(f"<p><small>{escape(note)}</small></p>" for note in notes))
+    message.add_alternative(page, subtype="html")
+    return message
+
+
+def outcome(answer: Answer) -> Outcome:
+    """Say what a final SMTP reply means. `code` is the enhanced status (RFC 3463), where there is one."""
+    code = answer.code or str(answer.status)
+    if 200 <= answer.status < 300:
+        return Delivered(answer.provider_id)
+    if answer.status in (530, 534, 535, 538):
+        return Parked("the mail server refuses our credentials", code)
+    if 400 <= answer.status < 500:
+        return Retry("the mail server cannot take it now", code)
+    if 500 <= answer.status < 600:
+        return Failed("the mail server refuses the message", code)
+    return Unsure("the mail server answered nothing that we know", code)
+
+
+def subject(question: str) -> str:
+    """Give the first line of a question as a subject: no control characters, so no header can be smuggled in."""
+    first = next((line.strip() for line in question.splitlines() if line.strip()), "your question")
+    clean = "".join(c for c in first if unicodedata.category(c)[0] != "C")
+    return clean if len(clean) <= SUBJECT else clean[: SUBJECT - 1] + "…"
+
+
+def _html(markdown: str) -> str:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).render(markdown)
+
+
+def _notes(job: Job) -> list[str]:
+    notes = []
+    if job.citations:
+        notes.append(
+            "Sources: " + "; ".join(" › ".join(filter(None, (c["title"], c.get("heading")))) for c in job.citations)
+        )
+    if job.also_by:
+        notes.append("This may also have arrived by " + ", ".join(job.also_by) + ".")
+    return notes

@@ -1,0 +1,82 @@
+"""
+SMS by Amazon SNS: a short text, and what SNS's answers mean.
+
+Sources: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, 3GPP TS 23.038 (the GSM alphabet)
+"""
+
+import re
+from typing import Any
+
+from parley.channels.outcome import Answer, Delivered, Failed, Outcome, Parked, Retry, Unsure, kept_waiting
+from parley.domain.delivery import Job
+
+SEGMENTS = 3
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_TWO = frozenset("^{}\\[~]|€")  # these take two places
+
+_WAIT = frozenset({"Throttling", "ThrottledException", "Throttled", "KMSThrottling"})
+_PARKED = frozenset(
+    {"AuthorizationError", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "OptInRequired"}
+)
+
+
+def render(job: Job) -> dict[str, Any]:
+    """Give the arguments of Publish. Raises ValueError when the number is not E.164."""
+    number = str(job.address["to"]).replace(" ", "")
+    if not E164.fullmatch(number):
+        raise ValueError("not an E.164 number")
+    kind = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"}}
+    return {"PhoneNumber": number, "Message": fit(_plain(job.text)), "MessageAttributes": kind}
+
+
+def outcome(answer: Answer) -> Outcome:
+    """Say what SNS's answer means."""
+    code = answer.code
+    if code is None and answer.status == 200:
+        return Delivered(answer.provider_id)
+    if answer.status == 429 or code in _WAIT:
+        return kept_waiting(answer)
+    if code in _PARKED or answer.status in (401, 403):
+        return Parked("SNS refuses our credentials", code)
+    if answer.status == 503:
+        return Retry("SNS cannot take it now", code)
+    if answer.status >= 500:
+        return Unsure("SNS had an internal error", code)
+    return Failed("SNS refuses the message or the number", code)
+
+
+def segments(text: str) -> int:
+    """Count the messages that a text is sent as: 160 or 153 places each in the GSM alphabet, else 70 or 67."""
+    if all(c in _GSM or c in _GSM_TWO for c in text):
+        places, one, many = sum(2 if c in _GSM_TWO else 1 for c in text), 160, 153
+    else:
+        places, one, many = len(text.encode("utf-16-be")) // 2, 70, 67
+    return 1 if places <= one else -(-places // many)
+
+
+def fit(text: str) -> str:
+    """Cut a text at a word so that it fits into three messages."""
+    if segments(text) <= SEGMENTS:
+        return text
+    words = text.split(" ")
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if segments(" ".join(words[:middle]) + " ...") <= SEGMENTS:
+            low = middle
+        else:
+            high = middle - 1
+    if low:
+        return " ".join(words[:low]) + " ..."
+    return next(text[:n] + "..." for n in range(len(text), 0, -1) if segments(text[:n] + "...") <= SEGMENTS)
+
+
+def _plain(markdown: str) -> str:
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", markdown)
+    text = re.sub(r"[*_`#>]+", "", text)
+    return re.sub(r"\s+", " ", text).strip()
