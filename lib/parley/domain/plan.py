@@ -232,7 +232,7 @@ def _email(address: Any) -> _Place | str:
         return "no e-mail address is known"
     if not isinstance(address, str) or not _EMAIL.match(address):
         return "the e-mail address is not valid"
-    return _Place({"address": address}, f"email:{address.lower()}")
+    return _Place({"to": address}, f"email:{address.lower()}")
 
 
 def _sms(number: Any) -> _Place | str:
@@ -240,7 +240,7 @@ def _sms(number: Any) -> _Place | str:
         return "no telephone number is known"
     if not isinstance(number, str) or not E164.match(number):
         return "the telephone number is not in the form +491234567"
-    return _Place({"number": number}, f"sms:{number}")
+    return _Place({"to": number}, f"sms:{number}")
 
 
 def _webhook(url: Any, integration: str) -> _Place | str:
@@ -248,7 +248,7 @@ def _webhook(url: Any, integration: str) -> _Place | str:
         return "no URL is registered"
     if not isinstance(url, str) or not _is_web(url):
         return "the URL is not valid"
-    return _Place({"url": url, "integration_id": integration}, f"webhook:{url}")
+    return _Place({"url": url, "integration": integration}, f"webhook:{url}")
 
 
 def _is_web(url: str) -> bool:
