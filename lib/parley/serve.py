@@ -48,6 +48,9 @@ class Gate:
         self.closing = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self.closing and environ["PATH_INFO"] == "/health/readiness":
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"draining"]
         with self._changed:
             self._in_flight += 1
         try:
@@ -87,12 +90,9 @@ def main(folder: str, env: Mapping[str, str]) -> None:
     run(app, server, function.close)
 
 
-def run(app: Any, server: Server, close: Callable[[], None]) -> None:
+def run(app: Callable[..., Iterable[bytes]], server: Server, close: Callable[[], None]) -> None:
     """Listen until SIGTERM or SIGINT, then finish what is in flight."""
-    gate = Gate(app.wsgi_app)
-    app.wsgi_app = gate
-    live = app.view_functions["readiness"]
-    app.view_functions["readiness"] = lambda: ("draining", 503) if gate.closing else live()
+    gate = Gate(app)
 
     def leave(*_: object) -> None:
         gate.closing = True
@@ -105,7 +105,7 @@ def run(app: Any, server: Server, close: Callable[[], None]) -> None:
     log.info("listening", extra={"fields": {"port": server.port, "threads": server.threads}})
     try:
         waitress.serve(
-            app,
+            gate,
             host=server.address,
             port=server.port,
             threads=server.threads,

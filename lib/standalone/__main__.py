@@ -1,0 +1,193 @@
+"""
+The main job: `python -m standalone [--processes]`.
+
+Starts a PostgreSQL when DATABASE_URL is not set, applies the migrations, loads the knowledge bases, starts the local
+broker and all functions, and says how to ask a question.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from parley import config, logs, serve
+from parley.adapters.postgres import migrate
+from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.knowledge import Knowledge
+from parley.adapters.postgres.users import Users
+from parley.api.keys import create_key
+from parley.errors import Misconfigured, Unavailable
+from standalone import banner, host, settings
+from standalone.broker import Broker
+from standalone.front import Front
+from standalone.ingress import ingress_app
+from standalone.postgres import EmbeddedPostgres
+from standalone.spool import PostgresSpool
+from standalone.subscribers import HttpSubscriber, WsgiSubscriber
+from standalone.ticks import Ticks
+from standalone.triggers import load_wiring
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The standalone mode's own settings. `port` 0 and `broker_port` 0 choose free ones."""
+
+    port: int = 8080
+    broker_port: int = 8081
+    address: str = "127.0.0.1"
+    threads: int = 24
+    log_level: str = "WARNING"
+    tick_seconds: float | None = None
+    broker_scale: float = 1.0
+    drain_seconds: float = 20.0
+    api_user: str = "you@example.org"
+    k_service: str = ""
+    max_instances: int = 1
+
+
+def main(arguments: list[str], given: Mapping[str, str]) -> int:
+    """Run until SIGTERM. Returns the exit status: 2 with one line when a setting is wrong."""
+    parser = argparse.ArgumentParser(prog="standalone", description="All of Parley on one machine.")
+    parser.add_argument("--processes", action="store_true", help="one process for each function")
+    options = parser.parse_args(arguments)
+    try:
+        chosen = config.load(Settings, given)
+        logs.start(chosen.log_level)
+        _refuse_scaling(chosen, given)
+        with ExitStack() as stack:
+            return _run(stack, chosen, given, processes=options.processes)
+    except (Misconfigured, Unavailable) as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, processes: bool) -> int:
+    folder = settings.home(ROOT, given)
+    env = settings.environment(ROOT, folder, given)
+    env["DATABASE_URL"] = url = _database(stack, folder, env)
+    prepared = prepare(url, ROOT)
+    port = chosen.port or host.free_ports(1)[0]
+    broker_port = chosen.broker_port or host.free_ports(1)[0]
+    env["K_SINK"] = f"http://127.0.0.1:{broker_port}/parley/parley"
+    key = _key(folder, url, chosen.api_user)
+    start = _start_processes if processes else _start_in_process
+    functions, subscribers = start(stack, env, port)
+    wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
+    broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale)
+    ingress = ingress_app(broker)
+    stack.callback(broker.stop, chosen.drain_seconds)
+    broker.start()
+    stack.enter_context(_served(ingress, broker_port))
+    stack.enter_context(Ticks(wiring, subscribers, every=chosen.tick_seconds))
+    banner.show(port=port, broker_port=broker_port, key=key, prepared=prepared, functions=functions, database=url)
+    if processes:
+        _until_signal()
+        return 0
+    assert isinstance(functions, host.InProcess), "one process"
+    front = Front(functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()))
+    server = serve.Server(port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
+    serve.run(front, server, lambda: None)
+    return 0
+
+
+def prepare(url: str, root: Path) -> dict[str, int]:
+    """Bring the database to the newest schema and the knowledge bases to what the files say."""
+    try:
+        applied = migrate.apply(url)
+    except psycopg.OperationalError as error:
+        raise Misconfigured(f"DATABASE_URL: {str(error).splitlines()[0]}") from error
+    database = Database(url, name="prepare")
+    changed = 0
+    for base in sorted(path for path in (root / "config" / "knowledge").iterdir() if path.is_dir()):
+        files = {file.name: file.read_text(encoding="utf-8") for file in sorted(base.glob("*.md"))}
+        changed += Knowledge(database).load(base.name, files)
+    database.close()
+    return {"migrations": applied, "documents": changed}
+
+
+def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:
+    if url := env.get("DATABASE_URL"):
+        return url
+    print("starting PostgreSQL …", file=sys.stderr, flush=True)
+    return stack.enter_context(EmbeddedPostgres(folder / "postgres")).start()
+
+
+def _start_in_process(
+    stack: ExitStack, env: Mapping[str, str], port: int
+) -> tuple[host.InProcess, dict[str, WsgiSubscriber]]:
+    running = host.InProcess.start(ROOT, env)
+    stack.callback(running.stop)
+    return running, {name: WsgiSubscriber(app) for name, app in running.apps.items()}
+
+
+def _start_processes(
+    stack: ExitStack, env: Mapping[str, str], port: int
+) -> tuple[host.Processes, dict[str, HttpSubscriber]]:
+    names = host.names(ROOT)
+    ports = dict(zip(names, host.free_ports(len(names)), strict=True)) | {"request-api": port}
+    running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
+    stack.callback(running.stop)
+    running.start()
+    return running, {name: HttpSubscriber(f"http://127.0.0.1:{at}/") for name, at in ports.items()}
+
+
+def _key(folder: Path, url: str, email: str) -> str:
+    """Give the API key of this installation, made at the first start and kept in a file that only its owner reads."""
+    path = folder / "api-key"
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip()
+    database = Database(url, name="prepare")
+    key = create_key(database, email=email, role="user", name="standalone", expires=None)
+    database.close()
+    path.touch(mode=0o600)
+    path.write_text(key + "\n", encoding="utf-8")
+    return key
+
+
+class _served:  # noqa: N801 - reads as a word where it is used
+    """A WSGI app served by a thread of its own."""
+
+    def __init__(self, app: Any, port: int) -> None:
+        import waitress.server
+
+        self._server = waitress.server.create_server(
+            app, host="127.0.0.1", port=port, threads=8, ident=None, asyncore_use_poll=True
+        )
+
+    def __enter__(self) -> "_served":
+        threading.Thread(target=self._server.run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+def _refuse_scaling(chosen: Settings, given: Mapping[str, str]) -> None:
+    """On Knative, events in memory allow one instance, and data on a pod's disk is no data."""
+    if not chosen.k_service:
+        return
+    if not given.get("DATABASE_URL"):
+        raise Misconfigured("DATABASE_URL: required on Knative")
+    if chosen.max_instances != 1:
+        raise Misconfigured("MAX_INSTANCES: all functions in one process run as one instance")
+
+
+def _until_signal() -> None:
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    done.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

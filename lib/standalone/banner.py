@@ -1,0 +1,67 @@
+"""What a person sees at the start: where it listens, how to ask, how to go on from here."""
+
+import html
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from standalone import host
+
+QUESTION = "How old must my laptop be before I can get a new one?"
+
+
+def show(
+    *,
+    port: int,
+    broker_port: int,
+    key: str,
+    prepared: Mapping[str, int],
+    functions: host.InProcess | host.Processes,
+    database: str,
+    out: TextIO = sys.stdout,
+) -> None:
+    """Print how to use what has just started. Plain text when `out` is no terminal."""
+    bold, dim, off = ("\033[1m", "\033[2m", "\033[0m") if out.isatty() else ("", "", "")
+    base = f"http://127.0.0.1:{port}"
+    processes = isinstance(functions, host.Processes)
+    slack = f"http://127.0.0.1:{functions.ports['slack-ingest']}" if isinstance(functions, host.Processes) else base
+    how = "one process per function" if processes else "all functions in one process"
+    curl = (
+        f"curl -s {base}/api/v1/requests -H 'Authorization: Bearer {key}' "
+        f"-H 'Content-Type: application/json' -d '{json.dumps({'content': QUESTION})}'"
+    )
+    lines = [
+        f"{bold}Parley is running{off} on {base} ({how})",
+        f"{dim}database {_without_password(database)}; {prepared['migrations']} migrations applied, "
+        f"{prepared['documents']} documents loaded; no model configured: answers come from the knowledge base{off}",
+        "",
+        f"{bold}Ask{off} (the answer comes back in the same call):",
+        f"  {curl}",
+        f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and read the `links` of the answer",
+        f"{bold}API key{off}: {key}",
+        f"{bold}Slack{off}: SLACK_SIGNING_SECRET=… SLACK_BOT_TOKEN=xoxb-… make run, event URL {slack}/slack/events",
+        f"{bold}Events{off}: kn event send --to http://127.0.0.1:{broker_port}/parley/parley …  "
+        f"(broker state: http://127.0.0.1:{broker_port}/-/broker)",
+        f"{bold}Stop{off}: Ctrl-C",
+    ]
+    print("\n".join(lines), file=out, flush=True)
+
+
+def page(stats: Mapping[str, Any]) -> str:
+    """Give a page that shows what the local broker has done."""
+    rows = "".join(
+        f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(json.dumps(value))}</td></tr>"
+        for name, value in stats.items()
+    )
+    return (
+        "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2><title>Parley</title>"
+        "<style>body{font:16px/1.5 system-ui;margin:3em auto;max-width:50em;color-scheme:light dark}"
+        "th{text-align:left;padding-right:2em;font-weight:500}</style>"
+        f"<h1>Parley</h1><p>The local broker, since its start:</p><table>{rows}</table>"
+    )
+
+
+def _without_password(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.split('//')[0]}//…@{after}" if at else url

@@ -1,0 +1,67 @@
+"""
+The one door of the single process: paths to functions.
+
+    /slack/…            slack-ingest
+    /api/…, /openapi…   request-api
+    /functions/NAME/…   any function, as the broker would call it (for `func invoke` and `kn event`)
+    /NS/BROKER, /-/broker, POST /   the local broker
+    /health/…           of the whole
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from parley.errors import Unavailable
+from parley.runtime import Function
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+_PREFIXES = {"/slack": "slack-ingest", "/api": "request-api", "/openapi": "request-api"}
+
+
+class Front:
+    """A WSGI app over the functions' apps and the broker's."""
+
+    def __init__(
+        self, apps: Mapping[str, Wsgi], functions: Mapping[str, Function], ingress: Wsgi, status: Callable[[], str]
+    ) -> None:
+        self._apps = apps
+        self._functions = functions
+        self._ingress = ingress
+        self._status = status
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        for prefix, name in _PREFIXES.items():
+            if path.startswith(prefix) and name in self._apps:
+                return self._apps[name](environ, start_response)
+        if path.startswith("/functions/"):
+            return self._function(environ, start_response)
+        if path.startswith("/health/"):
+            return self._health(path, start_response)
+        if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return _text(start_response, "200 OK", self._status(), "text/html; charset=utf-8")
+        return self._ingress(environ, start_response)
+
+    def _function(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        name, _, rest = environ["PATH_INFO"].removeprefix("/functions/").partition("/")
+        if name not in self._apps:
+            return _text(start_response, "404 Not Found", "no such function")
+        inner = {**environ, "SCRIPT_NAME": f"/functions/{name}", "PATH_INFO": f"/{rest}"}
+        return self._apps[name](inner, start_response)
+
+    def _health(self, path: str, start_response: Any) -> Iterable[bytes]:
+        if path == "/health/liveness":
+            return _text(start_response, "200 OK", "OK")
+        for name, function in self._functions.items():
+            try:
+                function.ready()
+            except Unavailable as error:
+                return _text(start_response, "503 Service Unavailable", f"{name}: {error}")
+        return _text(start_response, "200 OK", "OK")
+
+
+def _text(start_response: Any, status: str, text: str, kind: str = "text/plain; charset=utf-8") -> list[bytes]:
+    body = text.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,128 @@
+"""
+All functions behind the local broker: in one process, or one process for each.
+
+The two modes differ in how an event reaches a function: by a call of its WSGI app, or over HTTP.
+"""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parley import serve
+from parley.errors import Misconfigured
+from parley.runtime import Function
+
+PUBLIC = {"slack-ingest": "/slack", "request-api": "/api"}
+
+
+def names(root: Path) -> list[str]:
+    """Give the functions of the project: the folders with a func.py."""
+    return sorted(file.parent.name for file in (root / "functions").glob("*/func.py"))
+
+
+def load(root: Path, name: str, env: Mapping[str, str]) -> Function:
+    """Import one function's func.py under a name of its own, with its own environment."""
+    path = root / "functions" / name / "func.py"
+    spec = importlib.util.spec_from_file_location(f"parley_function_{name.replace('-', '_')}", path)
+    assert spec, "a path gives a spec"
+    assert spec.loader, "a file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    function: Function = module.function
+    function.configure(env)
+    return function
+
+
+@dataclass
+class InProcess:
+    """Every function in this process."""
+
+    functions: dict[str, Function]
+    apps: dict[str, Any]
+
+    @classmethod
+    def start(cls, root: Path, env: Mapping[str, str]) -> "InProcess":
+        """Load every function. Raises Misconfigured, naming the function and the setting."""
+        functions = {name: load(root, name, env) for name in names(root)}
+        for name, function in functions.items():
+            try:
+                function.handler  # noqa: B018 - built now, so that a wrong setting ends the start
+            except Misconfigured as error:
+                raise Misconfigured(f"{name}: {error}") from None
+        return cls(functions, {name: serve.application(function) for name, function in functions.items()})
+
+    def stop(self) -> None:
+        """Give back what the functions hold."""
+        for function in self.functions.values():
+            function.close()
+
+
+@dataclass
+class Processes:
+    """One process for each function; one that dies is started again, as a cluster would."""
+
+    root: Path
+    env: Mapping[str, str]
+    ports: dict[str, int]
+    _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _keeper: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start every function and keep them running."""
+        for name in self.ports:
+            self._children[name] = self._spawn(name)
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def pids(self) -> dict[str, int]:
+        """Give the process of each function."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    def stop(self, seconds: float = 15.0) -> None:
+        """End every process: politely, then not."""
+        self._stopping.set()
+        for child in self._children.values():
+            child.terminate()
+        for child in self._children.values():
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        env = {**self.env, "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
+        path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        # The pipe ends with this process, however it dies: that is how a child learns of it.
+        command = [sys.executable, "-m", "standalone.child", str(self.root / "functions" / name)]
+        return subprocess.Popen(command, env={**env, "PYTHONPATH": path}, stdin=subprocess.PIPE)  # noqa: S603
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(0.25):
+            for name, child in list(self._children.items()):
+                if child.poll() is not None and not self._stopping.is_set():
+                    if child.returncode == 2:
+                        print(f"parley: {name} does not start: see above", file=sys.stderr)
+                        self._stopping.wait(5)
+                    self._children[name] = self._spawn(name)
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports of 127.0.0.1 that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
