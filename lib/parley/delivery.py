@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from parley import logs
 from parley.channels.outcome import Delivered, Outcome, Retry, Unsure, Wait
@@ -46,7 +47,7 @@ class Store(Protocol):
 
     lease: float
 
-    def claim(self, delivery_id: Any) -> Claimed: ...
+    def claim(self, delivery_id: UUID, channel: str) -> Claimed: ...
     def record(self, job: Job, outcome: Outcome, *, sent: dict[str, Any] | None = None) -> Due | None: ...
     def give_up_unsure(self, job: Job, outcome: Unsure) -> Due | None: ...
     def ready(self) -> None: ...
@@ -77,8 +78,10 @@ class Courier:
         if ready.channel != self._name:
             raise Rejected(f"takes deliveries by {self._name}")
         started = self._clock()
-        claimed = self._store.claim(ready.delivery_id)
+        claimed = self._store.claim(ready.delivery_id, self._name)
         logs.bind(delivery_id=ready.delivery_id, verdict=claimed.verdict)
+        if claimed.verdict == "early" and claimed.pause < BROKERS_OWN:
+            raise Unavailable(f"{self._name}: asked us to wait")
         if claimed.job is None:
             return _nudge(claimed.due, claimed.traceparent, ready)
         job = claimed.job
@@ -96,7 +99,7 @@ class Courier:
             if left <= self._store.lease / 2:
                 sent = Sent(Retry("too little of the lease was left"))
             else:
-                sent = self._channel.send(job, left / 2)
+                sent = self._sent(job, left / 2)
         outcome = sent.outcome
         logs.bind(outcome=type(outcome).__name__.lower(), code=getattr(outcome, "code", None))
         if isinstance(outcome, Unsure) and not self._can_ask:
@@ -104,9 +107,18 @@ class Courier:
         due = self._store.record(job, outcome, sent=sent.kept)
         if not isinstance(outcome, Delivered):
             log.warning("not delivered", extra={"fields": {"reason": getattr(outcome, "reason", None)}})
-        if isinstance(outcome, (Retry, Unsure)) or (isinstance(outcome, Wait) and outcome.seconds < BROKERS_OWN):
-            raise Unavailable(f"{self._name}: {outcome.reason}")
+        brokers = isinstance(outcome, (Retry, Unsure, Wait)) and getattr(outcome, "seconds", 0.0) < BROKERS_OWN
+        if brokers and due is None:
+            raise Unavailable(f"{self._name}: {getattr(outcome, 'reason', '')}")
         return due
+
+    def _sent(self, job: Job, timeout: float) -> Sent:
+        try:
+            return self._channel.send(job, timeout)
+        except Exception:
+            # A bug of ours, at a place that nobody foresaw: it may have been sent.
+            log.exception("bug while sending")
+            return Sent(Unsure("an error of ours while sending"))
 
     def _earlier(self, job: Job) -> Sent | None:
         if not self._can_ask:

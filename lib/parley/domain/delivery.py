@@ -2,7 +2,7 @@
 One delivery: who may send it and what follows, decided on a locked row without touching anything.
 
     verdict   what the caller does
-    over      ended, not yet due, or unknown: nothing
+    over      ended, not yet due, or unknown: point to what is due of the same answer
     busy      somebody holds a living lease
     behind    an earlier delivery to the same place in the session is open
     early     the vendor asked us to wait
@@ -12,6 +12,7 @@ One delivery: who may send it and what follows, decided on a locked row without 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -58,8 +59,12 @@ class Job:
     address: Mapping[str, Any]
     epoch: int
     attempt: int
+    at: datetime  # the claim's time, by the database's clock
+    answered_at: datetime
+    left: float  # seconds of its patience
     question: str
     text: str
+    agent: str | None = None
     citations: tuple[Mapping[str, str], ...] = ()
     also_by: tuple[str, ...] = ()
     ambiguous: bool = False  # an earlier attempt began and has no recorded end: it may have been sent
@@ -69,22 +74,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What came of claiming: a job that is held, or why not, or the delivery that is due instead."""
+    """
+    What came of claiming: a job that is held, or why not, or the delivery that is due instead.
+
+    `pause`: seconds until it may be sent, when it is too early.
+    """
 
     verdict: Verdict
     job: Job | None = None
     due: Due | None = None
     traceparent: str | None = None
+    pause: float = 0.0
 
 
 def decide(row: Mapping[str, Any] | None) -> Verdict:
-    """Decide on a locked row of `deliveries` with its `leased`, `behind` and `past_deadline`."""
+    """Decide on a locked row of `deliveries` with its `leased`, `past_deadline`, `behind` and `early` (seconds)."""
     if row is None or row["due_at"] is None:
         return "over"
     first: tuple[tuple[Verdict, bool], ...] = (
         ("busy", row["leased"]),
         ("expired", row["past_deadline"]),
         ("behind", row["behind"]),
-        ("early", row["early"]),
+        ("early", row["early"] > 0),
     )
     return next((verdict for verdict, holds in first if holds), "take")

@@ -156,7 +156,7 @@ def parse_defaults(document: Any) -> Defaults:
 
 
 def _tries(
-    defaults: Defaults, own: Mapping[Channel, Override], asked: Asked
+    defaults: Defaults, own: Mapping[str, Override], asked: Asked
 ) -> tuple[Mode, Iterator[tuple[str, _Place | None]]]:
     wanted = asked.wanted or {}
     channels: Sequence[str] = wanted.get("channels") or ()
@@ -172,7 +172,7 @@ def _tries(
     return "first", iter(())
 
 
-def _ranked(defaults: Defaults, own: Mapping[Channel, Override]) -> list[Channel]:
+def _ranked(defaults: Defaults, own: Mapping[str, Override]) -> list[Channel]:
     """Give the channels that have a rank, in order; of two with the same rank the user's own comes first."""
     found: list[tuple[int, bool, Channel]] = []
     for channel, default in defaults.channels.items():
@@ -184,14 +184,13 @@ def _ranked(defaults: Defaults, own: Mapping[Channel, Override]) -> list[Channel
     return [channel for _, _, channel in sorted(found)]
 
 
-def _barred(defaults: Defaults, own: Mapping[Channel, Override], channel: str) -> str | None:
+def _barred(defaults: Defaults, own: Mapping[str, Override], channel: str) -> str | None:
     if channel not in defaults.channels:
         return "there is no such channel"
-    known = cast(Channel, channel)
-    override = own.get(known)
+    override = own.get(channel)
     if override and override.enabled is not None:
         return None if override.enabled else "the user has turned it off"
-    return None if defaults.channels[known].enabled else "it is turned off for everybody"
+    return None if defaults.channels[cast(Channel, channel)].enabled else "it is turned off for everybody"
 
 
 def _address(channel: str, override: Override | None, asked: Asked) -> _Place | str:

@@ -1,5 +1,6 @@
 """Deliveries: claimed by one sender at a time, ended together with what becomes due next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,14 +12,16 @@ from parley.domain.delivery import Claimed, Due, Job, LeaseLost
 from parley.domain.plan import Plan
 
 BROKER_FIRST = 60.0  # seconds: the Trigger's own retries come before the sweeper's nudge
-PARKED = 300.0  # seconds until somebody may have cured the credentials
+PARKED, PARKED_LONGEST = 300.0, 3600.0  # seconds until somebody may have cured the credentials
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a delivery ends: its state, and whether it may have arrived all the same."""
+    """How a delivery ends, why, and whether it may have arrived all the same."""
 
     state: str
+    reason: str | None = None
+    provider_id: str | None = None
     maybe_sent: bool = False
 
 
@@ -56,16 +59,22 @@ class Deliveries:
         self.ready = database.ready
         self.close = database.close
 
-    def claim(self, delivery_id: UUID) -> Claimed:
-        """Take a delivery, or say why not. An expired one is ended here, and the next rank given."""
+    def claim(self, delivery_id: UUID, channel: str) -> Claimed:
+        """Take a delivery of a channel, or say why not. An expired one is ended here, and the next rank given."""
         with self._database.transaction() as tx:
-            row = tx.row("delivery_standing", id=delivery_id)
+            tx.row("lock_session_of_delivery", id=delivery_id)
+            row = tx.row("delivery_standing", id=delivery_id, channel=channel)
             verdict = delivery.decide(row)
-            if row is None or verdict in ("over", "busy", "behind", "early"):
+            if row is None:
                 return Claimed(verdict)
+            if verdict == "over":
+                following = tx.row("due_rank", request_id=row["request_id"], kind=row["kind"])
+                return Claimed(verdict, None, due_of(following) if following else None, row["traceparent"])
+            if verdict in ("busy", "behind", "early"):
+                return Claimed(verdict, pause=row["early"])
             if verdict == "expired":
-                ending = Ending("expired", maybe_sent=row["ambiguous"])
-                due = _end(tx, row["id"], row["epoch"], ending, "not sent in time")
+                ending = Ending("expired", "not sent in time", maybe_sent=row["ambiguous"])
+                due = _end(tx, row["id"], row["epoch"], ending)
                 return Claimed(verdict, None, due, row["traceparent"])
             taken = tx.row("take_delivery", id=delivery_id, owner=self._owner, lease=self.lease)
             assert taken, "the row is locked"
@@ -77,35 +86,44 @@ class Deliveries:
 
         Raises LeaseLost when somebody else has taken over meanwhile; the attempt's own row is written all the same.
         """
-        with self._database.transaction() as tx:
-            _end_attempt(tx, job, outcome, sent)
-            try:
-                return self._settle(tx, job, outcome)
-            except LeaseLost:
-                lost = True
-        if lost:
-            raise LeaseLost
-        return None
+        return self._recorded(job, outcome, sent, lambda tx: _settle(tx, job, outcome))
 
     def give_up_unsure(self, job: Job, outcome: Unsure) -> Due | None:
         """End a delivery that may have arrived and cannot be looked up: `unknown`; the next rank says so."""
-        with self._database.transaction() as tx:
-            _end_attempt(tx, job, outcome, None)
-            return _end(tx, job.delivery_id, job.epoch, Ending("unknown", maybe_sent=True), outcome.reason)
+        ending = Ending("unknown", outcome.reason, maybe_sent=True)
+        return self._recorded(job, outcome, None, lambda tx: _end(tx, job.delivery_id, job.epoch, ending))
 
-    def _settle(self, tx: Transaction, job: Job, outcome: Outcome) -> Due | None:
-        match outcome:
-            case Delivered(provider_id):
-                return _end(tx, job.delivery_id, job.epoch, Ending("delivered"), None, provider_id)
-            case Failed(reason):
-                return _end(tx, job.delivery_id, job.epoch, Ending("failed"), reason)
-            case Wait(seconds, _, reason):
-                _put_back(tx, job, "queued", seconds, reason, hold=True)
-            case Parked(reason):
-                _put_back(tx, job, "parked", PARKED, reason, hold=True)
-            case Retry(reason) | Unsure(reason):
-                _put_back(tx, job, "queued", BROKER_FIRST, reason, hold=False)
-        return None
+    def _recorded(
+        self, job: Job, outcome: Outcome, sent: dict[str, Any] | None, settle: Callable[[Transaction], Due | None]
+    ) -> Due | None:
+        try:
+            with self._database.transaction() as tx:
+                tx.row("lock_session_of_delivery", id=job.delivery_id)
+                _end_attempt(tx, job, outcome, sent)
+                return settle(tx)
+        except LeaseLost:
+            with self._database.autocommit() as alone:
+                _end_attempt(alone, job, outcome, sent)
+            raise
+
+
+def _settle(tx: Transaction, job: Job, outcome: Outcome) -> Due | None:
+    match outcome:
+        case Delivered(provider_id):
+            return _end(tx, job.delivery_id, job.epoch, Ending("delivered", provider_id=provider_id))
+        case Failed(reason):
+            return _end(tx, job.delivery_id, job.epoch, Ending("failed", reason, maybe_sent=job.ambiguous))
+        case Wait(seconds, _, reason) if seconds > job.left:
+            ending = Ending("expired", f"{reason}: longer than may be waited", maybe_sent=job.ambiguous)
+            return _end(tx, job.delivery_id, job.epoch, ending)
+        case Wait(seconds, _, reason):
+            _put_back(tx, job, "queued", seconds, reason, hold=True)
+        case Parked(reason):
+            pause = min(PARKED * 2 ** min(job.attempt - 1, 10), PARKED_LONGEST)
+            _put_back(tx, job, "parked", pause, reason, hold=True)
+        case Retry(reason) | Unsure(reason):
+            _put_back(tx, job, "queued", BROKER_FIRST, reason, hold=False)
+    return None
 
 
 def _end_attempt(tx: Transaction, job: Job, outcome: Outcome, sent: dict[str, Any] | None) -> None:
@@ -122,7 +140,7 @@ def _end_attempt(tx: Transaction, job: Job, outcome: Outcome, sent: dict[str, An
 
 
 def _put_back(tx: Transaction, job: Job, state: str, pause: float, reason: str, *, hold: bool) -> None:
-    if not tx.run(
+    kept = tx.run(
         "put_back_delivery",
         id=job.delivery_id,
         epoch=job.epoch,
@@ -130,15 +148,19 @@ def _put_back(tx: Transaction, job: Job, state: str, pause: float, reason: str, 
         pause=pause,
         reason=reason,
         hold=hold,
-    ):
+    )
+    if not kept:
         raise LeaseLost
 
 
-def _end(
-    tx: Transaction, delivery_id: UUID, epoch: int, ending: Ending, reason: str | None, provider_id: str | None = None
-) -> Due | None:
+def _end(tx: Transaction, delivery_id: UUID, epoch: int, ending: Ending) -> Due | None:
     row = tx.row(
-        "end_delivery", id=delivery_id, epoch=epoch, state=ending.state, reason=reason, provider_id=provider_id
+        "end_delivery",
+        id=delivery_id,
+        epoch=epoch,
+        state=ending.state,
+        reason=ending.reason,
+        provider_id=ending.provider_id,
     )
     if row is None:
         raise LeaseLost
@@ -146,7 +168,7 @@ def _end(
     if ending.state == "delivered":
         tx.run("cancel_planned", request_id=row["request_id"], kind=row["kind"])
     else:
-        also_by = [row["channel"]] if ending.maybe_sent else []
+        also_by = [*row["also_by"], *([row["channel"]] if ending.maybe_sent else [])]
         following = tx.row(
             "promote_next_rank", request_id=row["request_id"], kind=row["kind"], rank=row["rank"], also_by=also_by
         )
@@ -170,8 +192,12 @@ def _job(row: Row) -> Job:
         address=row["address"],
         epoch=row["epoch"],
         attempt=row["attempt"],
+        at=row["at"],
+        answered_at=row["answered_at"],
+        left=(row["deadline"] - row["at"]).total_seconds(),
         question=row["content"],
         text=result.get("text") or error.get("title") or "",
+        agent=result.get("agent"),
         citations=tuple(result.get("citations") or ()),
         also_by=tuple(row["also_by"]),
         ambiguous=row["ambiguous"],

@@ -5,14 +5,22 @@ insert into deliveries (id, request_id, session_id, user_id, kind, channel, rank
 values (%(id)s, %(request_id)s, %(session_id)s, %(user_id)s, %(kind)s, %(channel)s, %(rank)s, %(address)s,
         %(address_key)s, case when %(rank)s = 1 then 'queued' else 'planned' end,
         case when %(rank)s = 1 then clock_timestamp() end,
-        make_interval(secs => %(patience)s),
-        case when %(rank)s = 1 then clock_timestamp() + make_interval(secs => %(patience)s) end)
+        %(patience)s, case when %(rank)s = 1 then clock_timestamp() + %(patience)s end)
 on conflict (request_id, kind, channel, rank) do nothing
 
+-- name: lock_session_of_delivery
+-- The lock order everywhere: the session first. Whoever waited here then reads what the one before has committed, which
+-- a lock on the delivery alone would not show of other tables. "no key": rows that refer to the session go on.
+select s.id from sessions s
+ where s.id = (select session_id from deliveries where id = %(id)s)
+   for no key update
+
 -- name: delivery_standing
-select d.*, r.content, r.result, r.error, r.traceparent,
+-- Everything that the decision to send is made from, and all that a channel is told.
+select d.*, r.content, r.result, r.error, r.traceparent, clock_timestamp() as at,
+       coalesce(r.finished_at, d.created_at) as answered_at,
        coalesce(d.lease_until > clock_timestamp(), false) as leased,
-       coalesce(d.not_before > clock_timestamp(), false) as early,
+       coalesce(extract(epoch from d.not_before - clock_timestamp()), 0)::float8 as early,
        coalesce(clock_timestamp() > d.deadline, false) as past_deadline,
        exists (select from deliveries e join requests q on q.id = e.request_id
                 where e.session_id = d.session_id and e.address_key = d.address_key and e.due_at is not null
@@ -22,7 +30,7 @@ select d.*, r.content, r.result, r.error, r.traceparent,
        (select extract(epoch from min(a.started_at))::float8 from delivery_attempts a where a.delivery_id = d.id)
          as first_attempt
   from deliveries d join requests r on r.id = d.request_id
- where d.id = %(id)s
+ where d.id = %(id)s and d.channel = %(channel)s
    for update of d
 
 -- name: take_delivery
@@ -42,8 +50,7 @@ select epoch, attempt from taken
 update delivery_attempts
    set finished_at = clock_timestamp(), outcome = %(outcome)s, reason = %(reason)s, code = %(code)s,
        provider_id = %(provider_id)s, sent = %(sent)s,
-       latency_ms = extract(milliseconds from clock_timestamp() - started_at)
-                  + 1000 * extract(minutes from clock_timestamp() - started_at) * 60
+       latency_ms = 1000 * extract(epoch from clock_timestamp() - started_at)
  where delivery_id = %(id)s and epoch = %(epoch)s
 
 -- name: end_delivery
@@ -52,12 +59,13 @@ update deliveries
    set state = %(state)s, provider_id = coalesce(%(provider_id)s, provider_id), reason = %(reason)s, due_at = null,
        lease_owner = null, lease_until = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state in ('sending', 'queued', 'parked')
-returning request_id, session_id, kind, rank, channel, address_key
+returning request_id, session_id, kind, rank, channel, address_key, also_by
 
 -- name: put_back_delivery
+-- Looked at again after the pause, or when its patience ends: then the next rank takes over.
 update deliveries
    set state = %(state)s, reason = %(reason)s, lease_owner = null, lease_until = null,
-       due_at = clock_timestamp() + make_interval(secs => %(pause)s),
+       due_at = least(clock_timestamp() + make_interval(secs => %(pause)s), deadline),
        not_before = case when %(hold)s then clock_timestamp() + make_interval(secs => %(pause)s) end,
        updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'sending'
@@ -76,6 +84,12 @@ returning id, channel, request_id, session_id, kind
 -- One success is enough: what was planned for later is not needed any more.
 update deliveries set state = 'cancelled', finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where request_id = %(request_id)s and kind = %(kind)s and state = 'planned'
+
+-- name: due_rank
+-- What is open of the same answer when one of its deliveries has ended.
+select id, channel, request_id, session_id, kind from deliveries
+ where request_id = %(request_id)s and kind = %(kind)s and state = 'queued' and due_at <= clock_timestamp()
+ order by rank limit 1
 
 -- name: next_at_place
 -- Whoever ends a delivery wakes the next one to the same place.
