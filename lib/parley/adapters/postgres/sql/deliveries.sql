@@ -65,9 +65,9 @@ returning request_id, session_id, kind, rank, channel, address_key, also_by
 -- Looked at again after the pause, or when its patience ends: then the next rank takes over.
 update deliveries
    set state = %(state)s, reason = %(reason)s, lease_owner = null, lease_until = null,
-       due_at = least(clock_timestamp() + make_interval(secs => %(pause)s), deadline),
-       not_before = case when %(hold)s then clock_timestamp() + make_interval(secs => %(pause)s) end,
-       updated_at = clock_timestamp()
+       due_at = least(statement_timestamp() + make_interval(secs => %(pause)s), deadline),
+       not_before = case when %(hold)s then statement_timestamp() + make_interval(secs => %(pause)s) end,
+       updated_at = statement_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'sending'
 returning id
 
