@@ -1,6 +1,7 @@
 """What tests share: a PostgreSQL database for each test, and answers that wait to be delivered."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from standalone.postgres import EmbeddedPostgres
 
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        yield server.url
+        yield server.start()
+    shutil.rmtree(server.home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
