@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parley.agents.config import Agent, AgentSet, parse
+from parley.agents.config import AgentSet, Invalid, parse
 from parley.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -16,29 +16,18 @@ DEEPEST = 3  # an agent is no deeper: what lies below cannot be valid, and a YAM
 
 def load(folder: Path) -> AgentSet:
     """Read `<folder>/*.yaml`, one agent in each, named like its file. Raises Misconfigured."""
-    contents = {path.name: _checked(path) for path in sorted(folder.glob("*.yaml"))}
-    if not contents:
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if not files:
         raise Misconfigured(f"{folder}: no agents (*.yaml) here")
+    read = {name: _read(path) for name, path in files.items()}
     try:
-        return parse(contents)
+        return parse({name: content for name, (content, _) in read.items()})
+    except Invalid as error:
+        line = _line(read[error.agent][1], error.where)
+        why = ": ".join(filter(None, (error.field, error.why)))
+        raise Misconfigured(f"{files[error.agent]}:{line}: {why}") from None
     except Misconfigured as error:
         raise Misconfigured(f"{folder}: {error}") from None
-
-
-def _checked(path: Path) -> Any:
-    """Give the content of a file that is a valid agent when taken alone."""
-    from pydantic import ValidationError
-
-    content, lines = _read(path)
-    try:
-        agent = Agent.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise Misconfigured(f"{path}:{_line(lines, first['loc'])}: {field}: {first['msg']}") from None
-    if agent.name != path.stem:
-        raise Misconfigured(f"{path}:{_line(lines, ('name',))}: name: must be {path.stem}, like the file")
-    return content
 
 
 def _read(path: Path) -> tuple[Any, dict[Where, int]]:
