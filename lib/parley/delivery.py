@@ -102,7 +102,7 @@ class Courier:
                 sent = self._sent(job, left / 2)
         outcome = sent.outcome
         logs.bind(outcome=type(outcome).__name__.lower(), code=getattr(outcome, "code", None))
-        if isinstance(outcome, Unsure) and not self._can_ask:
+        if isinstance(outcome, Unsure) and (outcome.final or not self._can_ask):
             return self._store.give_up_unsure(job, outcome)
         due = self._store.record(job, outcome, sent=sent.kept)
         if not isinstance(outcome, Delivered):

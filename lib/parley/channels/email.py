@@ -8,12 +8,17 @@ import unicodedata
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime
 from html import escape
 
-from parley.channels.outcome import Answer, Delivered, Failed, Outcome, Parked, Retry, Unsure
+from parley.channels import markdown, wording
+from parley.channels.outcome import Answer, Delivered, Failed, Outcome, Parked, Retry, Unsure, Wait
 from parley.domain.delivery import Job
 
 SUBJECT = 120  # characters
+PATIENCE = 300.0  # seconds: grey-listing and full mailboxes do not pass sooner
+
+_FULL = frozenset({"4.2.2", "5.2.2"})
 
 _PAGE = (
     '<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>'
@@ -31,16 +36,22 @@ def render(job: Job, sender: str) -> EmailMessage:
     domain = sender.rpartition("@")[2].strip("> ")
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
+    if not job.address["to"].isascii():
+        raise ValueError("an e-mail address that is not ASCII")
     message["To"] = Address(addr_spec=job.address["to"])
     message["Subject"] = "Re: " + subject(job.question)
+    message["Date"] = format_datetime(job.at)
     message["Message-ID"] = f"<{job.delivery_id}@{domain}>"
     message["In-Reply-To"] = message["References"] = f"<{job.session_id}@{domain}>"
     message["Auto-Submitted"] = "auto-replied"
     message["X-Auto-Response-Suppress"] = "All"
     notes = _notes(job)
-    message.set_content("\n\n".join([job.text, *notes]))
-    page = _PAGE.format(body=_html(job.text), notes="".join(f"<p><small>{escape(note)}</small></p>" for note in notes))
-    message.add_alternative(page, subtype="html")
+    message.set_content("\n\n".join([job.text, *notes]), cte="quoted-printable")
+    page = _PAGE.format(
+        body=markdown.html(job.text), notes="".join(f"<p><small>{escape(note)}</small></p>" for note in notes)
+    )
+    message.add_alternative(page, subtype="html", cte="quoted-printable")
+    message.set_boundary(f"=_{job.delivery_id}")
     return message
 
 
@@ -51,8 +62,10 @@ def outcome(answer: Answer) -> Outcome:
         return Delivered(answer.provider_id)
     if answer.status in (530, 534, 535, 538):
         return Parked("the mail server refuses our credentials", code)
-    if 400 <= answer.status < 500:
-        return Retry("the mail server cannot take it now", code)
+    if answer.status == 421:
+        return Retry("the mail server is closing", code)
+    if answer.code in _FULL or 400 <= answer.status < 500:
+        return Wait(PATIENCE, code, "the mail server asked for patience")
     if 500 <= answer.status < 600:
         return Failed("the mail server refuses the message", code)
     return Unsure("the mail server answered nothing that we know", code)
@@ -65,18 +78,6 @@ def subject(question: str) -> str:
     return clean if len(clean) <= SUBJECT else clean[: SUBJECT - 1] + "…"
 
 
-def _html(markdown: str) -> str:
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark", {"html": False}).render(markdown)
-
-
 def _notes(job: Job) -> list[str]:
-    notes = []
-    if job.citations:
-        notes.append(
-            "Sources: " + "; ".join(" › ".join(filter(None, (c["title"], c.get("heading")))) for c in job.citations)
-        )
-    if job.also_by:
-        notes.append("This may also have arrived by " + ", ".join(job.also_by) + ".")
-    return notes
+    names = wording.sources(job)
+    return [*([f"Sources: {'; '.join(names)}"] if names else []), *filter(None, [wording.note(job)])]

@@ -38,10 +38,11 @@ class Retry:
 
 @dataclass(frozen=True)
 class Unsure:
-    """Perhaps sent."""
+    """Perhaps sent. `final`: no later look can tell."""
 
     reason: str
     code: str | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True)

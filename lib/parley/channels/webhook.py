@@ -23,11 +23,13 @@ class Post:
     body: bytes
 
 
-def render(job: Job, signing_key: str, now: int) -> Post:
-    """Give the request; `now` is the attempt's time in Unix seconds. The id is the same for every attempt."""
-    answer = {"text": job.text, "citations": [dict(c) for c in job.citations]}
-    data = {"request_id": str(job.request_id), "session_id": str(job.session_id), "kind": job.kind, **answer}
-    body = dumps({"type": f"parley.{job.kind}", "data": data, "also_by": list(job.also_by)})
+def render(job: Job, signing_key: str) -> Post:
+    """Give the request. The id is the same for every attempt, the time is the attempt's own."""
+    now = int(job.at.timestamp())
+    answer = {"text": job.text, "citations": [dict(c) for c in job.citations], "also_by": list(job.also_by)}
+    status = "completed" if job.kind == "answer" else "failed"
+    data = {"request_id": str(job.request_id), "session_id": str(job.session_id), "status": status, **answer}
+    body = dumps({"type": "parley.answer", "timestamp": job.answered_at.isoformat(), "data": data})
     message_id = str(job.delivery_id)
     headers = {
         "content-type": "application/json",
