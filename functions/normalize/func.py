@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley.adapters.slack import Slack
-
     from parley import runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
+    from parley.adapters.slack import Slack
     from parley.domain.events import MessageReceived
     from parley.intake import Intake
 except ModuleNotFoundError as missing:

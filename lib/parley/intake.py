@@ -53,6 +53,12 @@ class Store(Protocol):
     def takes_part(self, thread: str, user_id: UUID) -> bool:
         """Whether this user has asked something in this thread."""
 
+    def ready(self) -> None:
+        """Raise Unavailable while the store cannot be used."""
+
+    def close(self) -> None:
+        """Give back connections."""
+
 
 class Intake:
     """The handler of normalize."""
@@ -63,6 +69,8 @@ class Intake:
         self._store = store
         self._directory = directory
         self._keys = keys
+        self.ready = store.ready
+        self.close = store.close
 
     def guard(self, event: envelope.Event) -> None:
         """Refuse an event that slack-ingest has not signed."""

@@ -6,7 +6,8 @@ crash leaves its lease to expire.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
-from parley.domain.plan import Plan
+from parley.domain.plan import Asked, Defaults, Override, Plan, plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
@@ -42,6 +43,8 @@ class Store(Protocol):
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def release(self, held: Turn, *, pause: float, failed: bool) -> None: ...
     def due_delivery(self, request_id: UUID) -> Due | None: ...
+    def ready(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Turns:
@@ -77,6 +80,14 @@ class Turns:
             due = self._store.due_delivery(held.request_id)
             return due.emit("ended", held.traceparent) if due else None
         return self._held(held)
+
+    def ready(self) -> None:
+        """Raise Unavailable while the store cannot be used."""
+        self._store.ready()
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._store.close()
 
     def _held(self, held: Turn) -> Emit | None:
         try:
@@ -126,6 +137,28 @@ class Turns:
             number += 1
 
 
-def owner_name(host: str, process: int) -> str:
-    """Name who holds a lease, for people who look at rows."""
-    return f"{host}:{process}"
+class Planner:
+    """Makes the plan of a turn from the system's defaults and what the store knows of the user."""
+
+    def __init__(
+        self,
+        defaults: Defaults,
+        inputs: Callable[[UUID], Mapping[str, Any]],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`inputs` gives a user's email, slack identities and overrides."""
+        self._defaults = defaults
+        self._inputs = inputs
+        self._clock = clock
+
+    def __call__(self, held: Turn) -> Plan:
+        if held.origin is None and held.delivery is None:
+            return Plan("first", (), (), self._clock())  # polled: nothing of the user is needed
+        user = self._inputs(held.user_id)
+        overrides = [
+            Override(o["channel"], o["enabled"], o["rank"], o["config"], str(o["id"])) for o in user["overrides"]
+        ]
+        asked = Asked(
+            held.source, origin=held.origin, wanted=held.delivery, email=user["email"], slack=tuple(user["slack"])
+        )
+        return plan(self._defaults, overrides, asked, self._clock())

@@ -14,26 +14,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
+from parley.api.keys import create_key
+from standalone.broker import Broker
+from standalone.ingress import ingress_app
+from standalone.spool import PostgresSpool
+from standalone.subscribers import HttpSubscriber, WsgiSubscriber
+from standalone.ticks import Ticks
+from standalone.triggers import load_wiring
 
 from parley import config, logs, serve
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
-from parley.adapters.postgres.users import Users
-from parley.api.keys import create_key
 from parley.errors import Misconfigured, Unavailable
 from standalone import banner, host, settings
-from standalone.broker import Broker
 from standalone.front import Front
-from standalone.ingress import ingress_app
 from standalone.postgres import EmbeddedPostgres
-from standalone.spool import PostgresSpool
-from standalone.subscribers import HttpSubscriber, WsgiSubscriber
-from standalone.ticks import Ticks
-from standalone.triggers import load_wiring
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,7 +122,7 @@ def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:
 
 
 def _start_in_process(
-    stack: ExitStack, env: Mapping[str, str], port: int
+    stack: ExitStack, env: Mapping[str, str], _port: int
 ) -> tuple[host.InProcess, dict[str, WsgiSubscriber]]:
     running = host.InProcess.start(ROOT, env)
     stack.callback(running.stop)
@@ -164,7 +163,7 @@ class _served:  # noqa: N801 - reads as a word where it is used
             app, host="127.0.0.1", port=port, threads=8, ident=None, asyncore_use_poll=True
         )
 
-    def __enter__(self) -> "_served":
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.run, daemon=True).start()
         return self
 

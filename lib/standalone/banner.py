@@ -24,6 +24,7 @@ def show(
     """Print how to use what has just started. Plain text when `out` is no terminal."""
     bold, dim, off = ("\033[1m", "\033[2m", "\033[0m") if out.isatty() else ("", "", "")
     base = f"http://127.0.0.1:{port}"
+    broker = f"http://127.0.0.1:{broker_port}"
     processes = isinstance(functions, host.Processes)
     slack = f"http://127.0.0.1:{functions.ports['slack-ingest']}" if isinstance(functions, host.Processes) else base
     how = "one process per function" if processes else "all functions in one process"
@@ -31,18 +32,20 @@ def show(
         f"curl -s {base}/api/v1/requests -H 'Authorization: Bearer {key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps({'content': QUESTION})}'"
     )
+    state = (
+        f"database {_without_password(database)}; {prepared['migrations']} migrations applied, "
+        f"{prepared['documents']} documents loaded; no model configured: answers come from the knowledge base"
+    )
     lines = [
         f"{bold}Parley is running{off} on {base} ({how})",
-        f"{dim}database {_without_password(database)}; {prepared['migrations']} migrations applied, "
-        f"{prepared['documents']} documents loaded; no model configured: answers come from the knowledge base{off}",
+        f"{dim}{state}{off}",
         "",
         f"{bold}Ask{off} (the answer comes back in the same call):",
         f"  {curl}",
         f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and read the `links` of the answer",
         f"{bold}API key{off}: {key}",
         f"{bold}Slack{off}: SLACK_SIGNING_SECRET=… SLACK_BOT_TOKEN=xoxb-… make run, event URL {slack}/slack/events",
-        f"{bold}Events{off}: kn event send --to http://127.0.0.1:{broker_port}/parley/parley …  "
-        f"(broker state: http://127.0.0.1:{broker_port}/-/broker)",
+        f"{bold}Events{off}: kn event send --to {broker}/parley/parley …  (its state: {broker}/-/broker)",
         f"{bold}Stop{off}: Ctrl-C",
     ]
     print("\n".join(lines), file=out, flush=True)

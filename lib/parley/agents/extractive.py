@@ -21,80 +21,13 @@ NOTE = "_Found by search in the knowledge base; no language model is configured.
 
 _WORDS = re.compile(r"[\w']+")
 _GREETINGS = frozenset(
-    [
-        "hello",
-        "hi",
-        "hey",
-        "good",
-        "morning",
-        "afternoon",
-        "evening",
-        "day",
-        "greetings",
-        "howdy",
-        "there",
-        "thanks",
-        "thank",
-        "you",
-        "help",
-    ]
+    _WORDS.findall("afternoon day evening good greetings hello help hey hi howdy morning thank thanks there you")
 )
 _COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "can",
-        "could",
-        "do",
-        "does",
-        "for",
-        "from",
-        "get",
-        "have",
-        "how",
-        "i",
-        "i'm",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "need",
-        "of",
-        "on",
-        "or",
-        "our",
-        "please",
-        "so",
-        "that",
-        "the",
-        "their",
-        "them",
-        "there",
-        "this",
-        "to",
-        "us",
-        "was",
-        "we",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+    _WORDS.findall(
+        "a an and any are as at be can could do does for from get have how i i'm in is it its me my need of on or our "
+        "please so that the their them there this to us was we what when where which who why will with would you your"
+    )
 )
 
 
@@ -131,8 +64,10 @@ class Extractive:
         others = [p for p in passages[1:] if p.score >= best.score * NEARLY and p.anchor != best.anchor][:FURTHER]
         further = "".join(f"\n- {p.title}: {p.heading}" for p in others)
         also = f"\n\nSee also:{further}" if further else ""
-        text = f"**{best.heading or best.title}**\n\n{best.text}{also}\n\n{NOTE}"
-        return Answer(text, tuple(_citation(passage) for passage in [best, *others]))
+        answer = agent.phrases.answer_frame.replace(
+            "{answer}", f"**{best.heading or best.title}**\n\n{best.text}{also}"
+        )
+        return Answer(f"{answer}\n\n{NOTE}", tuple(_citation(passage) for passage in [best, *others]))
 
     def _search(self, agent: Agent, conversation: Conversation) -> Sequence[Passage]:
         question = conversation.question

@@ -40,6 +40,8 @@ class Requests:
         self._idle = idle
         self._lease = lease
         self._max_attempts = max_attempts
+        self.ready = database.ready
+        self.close = database.close
 
     def accept(self, new: NewRequest) -> Accepted:
         """

@@ -1,0 +1,61 @@
+"""
+agent-turn: one turn of one session.
+
+Takes parley.request.created.
+Gives parley.response.ready of the first delivery that is due; publishes the other nudges that follow to K_SINK.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.broker import Publisher
+    from parley.adapters.files import load_defaults
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.knowledge import Knowledge
+    from parley.adapters.postgres.requests import Requests
+    from parley.adapters.postgres.users import Users
+    from parley.agents.config import revision
+    from parley.agents.extractive import Extractive
+    from parley.agents.load import load
+    from parley.domain.events import RequestCreated
+    from parley.turns import Planner, Turns
+except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=agent-turn`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    k_sink: str
+    config_dir: Path = Path(__file__).parent / "config"
+    turn_lease_seconds: float = 60
+    turn_attempts: int = 6
+
+
+def build(cfg: Config) -> Turns:
+    database = Database(cfg.database_url, name="agent-turn")
+    agents = load(cfg.config_dir / "agents")
+    return Turns(
+        Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
+        agents,
+        Extractive(agents, Knowledge(database)),
+        Planner(load_defaults(cfg.config_dir / "integrations.yaml"), Users(database).plan_inputs),
+        Publisher(cfg.k_sink, "agent-turn"),
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        revision=revision(agents),
+    )
+
+
+function = runtime.event_function("agent-turn", takes=RequestCreated, config=Config, build=build)
+
+
+def main(context: Context) -> runtime.Response:
+    return function(context)
