@@ -9,12 +9,11 @@ delivery ends as `unknown` and is never repeated blindly.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 from parley import logs
-from parley.channels.outcome import Delivered, Outcome, Retry, Unsure, Wait
+from parley.channels.outcome import Delivered, Outcome, Retry, Sent, Unsure, Wait
 from parley.domain.delivery import Claimed, Due, Job, LeaseLost
 from parley.domain.events import Emit, ResponseReady
 from parley.errors import Rejected, Unavailable
@@ -22,14 +21,6 @@ from parley.errors import Rejected, Unavailable
 log = logging.getLogger("parley.delivery")
 
 BROKERS_OWN = 60.0  # seconds: a shorter wait is left to the Trigger's retries
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One attempt's end, and what the channel wants to be kept of it."""
-
-    outcome: Outcome
-    kept: dict[str, Any] | None = None
 
 
 class Channel(Protocol):

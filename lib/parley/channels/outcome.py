@@ -10,6 +10,7 @@ What became of one attempt to send, in our words; the vendors' words stay in the
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Parked:
 
 
 Outcome = Delivered | Wait | Retry | Unsure | Failed | Parked
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One attempt's end, and what the channel wants to be kept of it."""
+
+    outcome: Outcome
+    kept: dict[str, Any] | None = None
 
 
 class NotSent(Exception):

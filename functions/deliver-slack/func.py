@@ -1,0 +1,44 @@
+"""
+deliver-slack: post an answer where it was asked, or to the person.
+
+Takes parley.response.ready where channel is slack.
+Gives parley.response.ready of the next delivery that is due.
+"""
+
+import socket
+from dataclasses import dataclass
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.slack import Slack
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.deliveries import Deliveries
+    from parley.delivery import Courier
+    from parley.domain.events import ResponseReady
+except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=deliver-slack`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    slack_bot_token: str
+    slack_api_url: str = "https://slack.com/api/"
+    delivery_lease_seconds: float = 60
+
+
+def build(cfg: Config) -> Courier:
+    database = Database(cfg.database_url, name="deliver-slack")
+    store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
+    return Courier("slack", store, Slack(cfg.slack_bot_token, cfg.slack_api_url), can_ask=True)
+
+
+function = runtime.event_function("deliver-slack", takes=ResponseReady, config=Config, build=build)
+
+
+def main(context: Context) -> runtime.Response:
+    return function(context)

@@ -1,0 +1,52 @@
+"""
+deliver-sms: send a short text by Amazon SNS.
+
+Takes parley.response.ready where channel is sms.
+Gives parley.response.ready of the next delivery that is due.
+"""
+
+import socket
+from dataclasses import dataclass
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.aws import Sns
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.deliveries import Deliveries
+    from parley.delivery import Courier
+    from parley.domain.events import ResponseReady
+except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=deliver-sms`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    aws_region: str
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    sns_endpoint_url: str | None = None
+    delivery_lease_seconds: float = 60
+
+
+def build(cfg: Config) -> Courier:
+    database = Database(cfg.database_url, name="deliver-sms")
+    store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
+    sns = Sns(
+        region=cfg.aws_region,
+        access_key=cfg.aws_access_key_id,
+        secret_key=cfg.aws_secret_access_key,
+        endpoint=cfg.sns_endpoint_url,
+    )
+    return Courier("sms", store, sns, can_ask=False)
+
+
+function = runtime.event_function("deliver-sms", takes=ResponseReady, config=Config, build=build)
+
+
+def main(context: Context) -> runtime.Response:
+    return function(context)
