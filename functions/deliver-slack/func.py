@@ -12,9 +12,9 @@ from parliament import Context
 
 try:
     from parley import runtime
-    from parley.adapters.slack import Slack
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
+    from parley.adapters.slack import Slack
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady
 except ModuleNotFoundError as missing:

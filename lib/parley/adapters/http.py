@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import httpcore
 
 from parley.channels import webhook
-from parley.channels.outcome import Answer, Failed, MaybeSent, NotSent, Retry, Unsure
+from parley.channels.outcome import Answer, Failed, MaybeSent, NotSent, Retry, Sent, Unsure
 from parley.domain.delivery import Job
 
 CAP = 64 << 10  # bytes of an answer that are read

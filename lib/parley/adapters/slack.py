@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parley.channels import slack
-from parley.channels.outcome import Answer, Delivered, MaybeSent, NotSent, Retry, Unsure
+from parley.channels.outcome import Answer, Delivered, MaybeSent, NotSent, Retry, Sent, Unsure
 from parley.domain.delivery import Job
 from parley.errors import Unavailable
 
