@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
+LONGEST_ID = 60  # characters; Slack's are about 20
 WINDOW = 300  # seconds that a timestamp may be off, both ways
 
-# A subtype that a person's own message can have. All others tell of changes, joins, bots.
-_SAID = frozenset({None, "file_share", "thread_broadcast"})
+# The subtypes that a person's own message can have, besides none. All others tell of changes, joins, bots.
+_SAID = frozenset({"file_share", "thread_broadcast"})
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,16 @@ def read(body: bytes) -> Challenge | Said | Ignored:
 
 
 def _message(payload: Mapping[str, Any], event: Mapping[str, Any]) -> Said | Ignored:
-    ours = {a.get("user_id") for a in payload.get("authorizations") or () if isinstance(a, dict)} - {None}
+    ours = _ourselves(payload.get("authorizations"))
     workspace, sender, conversation, stamp = (
         _text(value) for value in (payload.get("team_id"), event.get("user"), event.get("channel"), event.get("ts"))
     )
     if reason := _not_for_us(event, ours, workspace, sender):
         return Ignored(reason)
-    if not (workspace and conversation and stamp):
+    if not all(0 < len(part) <= LONGEST_ID for part in (workspace, sender, conversation, stamp)):
         return Ignored("incomplete")
     text = _text(event.get("text"))
-    thread = _text(event.get("thread_ts")) or stamp
+    thread = _text(event.get("thread_ts"))[:LONGEST_ID] or stamp
     is_direct = event.get("channel_type") == "im" or conversation.startswith("D")
     is_mention = event["type"] == "app_mention" or any(f"<@{bot}" in text for bot in ours)
     is_reply = thread != stamp
@@ -110,18 +111,25 @@ def _message(payload: Mapping[str, Any], event: Mapping[str, Any]) -> Said | Ign
     )
 
 
-def _not_for_us(event: Mapping[str, Any], ours: set[Any], workspace: str, sender: str) -> str | None:
-    home = {workspace, "", None}
-    if event.get("subtype") not in _SAID or event.get("hidden"):
+def _ourselves(authorizations: Any) -> set[str]:
+    """Give our own user ids: an app that is installed twice in a workspace has two."""
+    listed = authorizations if isinstance(authorizations, list) else []
+    return {_text(one.get("user_id")) for one in listed if isinstance(one, dict)} - {""}
+
+
+def _not_for_us(event: Mapping[str, Any], ours: set[str], workspace: str, sender: str) -> str | None:
+    subtype = event.get("subtype")
+    if not (subtype is None or (isinstance(subtype, str) and subtype in _SAID)) or event.get("hidden"):
         return "not said by a person"
     if event.get("bot_id") or event.get("app_id") or not sender or sender in ours or sender == "USLACKBOT":
         return "said by a bot"
-    if event.get("user_team", "") not in home and event.get("source_team", "") not in home:
+    teams = [team for team in (_text(event.get("user_team")), _text(event.get("source_team"))) if team]
+    if teams and workspace not in teams:
         return "said by somebody outside of the workspace"
     return None
 
 
-def _spoken(text: str, ours: set[Any]) -> str:
+def _spoken(text: str, ours: set[str]) -> str:
     """Give the text without our own mention, with Slack's escapes undone; line breaks stay."""
     for bot in ours:
         text = text.replace(f"<@{bot}>", "")
@@ -129,4 +137,5 @@ def _spoken(text: str, ours: set[Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Give a text; no NUL (PostgreSQL stores none), nothing that is not Unicode (a lone surrogate)."""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode() if isinstance(value, str) else ""
