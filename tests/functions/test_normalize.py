@@ -115,9 +115,10 @@ def test_person_without_address_is_a_user_too(intake, said, directory, database_
     assert rows(database_url, "select email from users") == [(None,)]
 
 
-def test_reply_in_a_thread_without_our_name_counts_only_from_who_asked_there(intake, said, database_url):
+def test_reply_in_a_thread_without_our_name_counts_only_from_who_asked_there(intake, said, directory, database_url):
     """People who talk with each other in a thread are left alone; whoever asked there goes on without a mention."""
     reply = {"thread": "1.1", "is_reply": True, "is_mention": False}
+    directory.people["U2"] = Person(email="bob@example.org", name="Bob")
     intake(said(ts="1.1"))
 
     own = intake(said("And in Spain?", ts="1.2", **reply))
