@@ -1,0 +1,37 @@
+"""Who may send: the decision on a locked row."""
+
+from uuid import UUID
+
+import pytest
+
+from parley.domain.delivery import Due, decide
+
+OPEN = {"due_at": "now", "leased": False, "past_deadline": False, "behind": False, "early": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (None, "over"),
+        ({**OPEN, "due_at": None}, "over"),
+        (OPEN, "take"),
+        ({**OPEN, "leased": True}, "busy"),
+        ({**OPEN, "leased": True, "past_deadline": True}, "busy"),
+        ({**OPEN, "past_deadline": True, "behind": True}, "expired"),
+        ({**OPEN, "behind": True, "early": 5.0}, "behind"),
+        ({**OPEN, "early": 0.1}, "early"),
+    ],
+)
+def test_verdicts(row, verdict):
+    """The first reason that holds decides; a sender at work is never disturbed, not even by the deadline."""
+    assert decide(row) == verdict
+
+
+def test_the_same_cause_gives_the_same_nudge():
+    """The event of a due delivery carries its ids and channel, so that brokers can route it."""
+    due = Due(UUID(int=1), "email", UUID(int=2), UUID(int=3), "failure")
+
+    emit = due.emit("after x", "trace")
+
+    assert emit.contract.extensions()["channel"] == "email"
+    assert (emit.contract.subject(), emit.contract.kind, emit.cause) == (str(UUID(int=1)), "failure", "after x")
