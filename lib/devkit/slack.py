@@ -1,0 +1,239 @@
+"""
+A stand-in for Slack: its Web API over HTTP, and the people who write to the app.
+
+    with SlackStandIn() as slack:
+        client = WebClient(slack.token, base_url=slack.api_url)
+        ts = slack.say(GENERAL, ALICE, f"<@{BOT_USER}> hello")
+        for payload in slack.events_for(ts):
+            deliver(app_url, payload, slack.signing_secret)
+
+or as a process, which keeps its messages over a restart when it has a state file:
+
+    python -m devkit.slack --port 8099 --state /tmp/slack.jsonl
+
+True to https://docs.slack.dev/apis/web-api and the pages named in the modules slack_*.py, which also say what each
+leaves out. As a whole it leaves out: scopes, several workspaces, interactivity, streams, files, TLS.
+
+`/_control/` serves tests in other processes: GET `messages`, `calls`; POST `faults` (the fields of Fault, one object or
+a list), `users`, `channels` (the arguments of Workspace.add_user, add_channel), `say` (those of SlackStandIn.say;
+answers `ts` and `events`), `pace` (`seconds`), `reset`. A wrong control request is answered with 400 and the reason.
+"""
+
+import argparse
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from devkit import slack_methods
+from devkit.serving import LocalServer, Reply, Request, as_json
+from devkit.slack_arguments import Refused, read
+from devkit.slack_events import Attempt, Payload, deliver, deliver_with_retries, events, of_person, sign
+from devkit.slack_faults import Fault, Faults
+from devkit.slack_workspace import ALICE, APP, BOB, BOT, BOT_USER, GENERAL, TEAM, TOKEN, Message, Workspace
+
+__all__ = [
+    "ALICE", "APP", "BOB", "BOT", "BOT_USER", "GENERAL", "TEAM", "TOKEN",
+    "Attempt", "Fault", "SlackStandIn", "deliver", "deliver_with_retries", "sign",
+]  # fmt: skip
+
+
+class SlackStandIn:
+    """One workspace behind one server. `state` is a file that what is said is kept in, and taken up again from."""
+
+    signing_secret = "stand-in-signing-secret"  # noqa: S105 - signs nothing but tests
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        token: str = TOKEN,
+        state: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.token = token
+        self.faults = Faults(monotonic)
+        self._clock = clock
+        self._state = state
+        self._server = LocalServer(self._answer, port)
+        self._calls: list[dict[str, Any]] = []
+        self._events: dict[str, list[Payload]] = {}
+        self.workspace = self._workspace()
+
+    @property
+    def url(self) -> str:
+        """http://127.0.0.1:port."""
+        return self._server.url
+
+    @property
+    def api_url(self) -> str:
+        """The base_url of slack_sdk's WebClient."""
+        return f"{self.url}/api/"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+    def serve(self) -> None:
+        """Be a process of its own until it is ended."""
+        self._server.serve()
+
+    def fail(self, fault: Fault) -> None:
+        """Let the next calls meet this fault."""
+        self.faults.add(fault)
+
+    def rate_limit_per_channel(self, seconds: float) -> None:
+        """Take one message each `seconds` for each channel, as Slack does with 1 s; 0 takes all."""
+        self.faults.pace(seconds)
+
+    def say(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> str:
+        """
+        Let a person write; gives the message's ts.
+
+        `channel` is that of a conversation, or the person's own id for their direct message with the app.
+        Raises KeyError when the conversation, the person or the thread does not exist.
+        """
+        with self.workspace.changed:
+            place = self.workspace.open((user,))[0] if channel == user else channel
+            message = {**of_person(user, text), "user": self.workspace.users[user]["id"]}
+            if thread_ts:
+                parent = self.workspace.conversations[place].messages[thread_ts]
+                message |= {"thread_ts": thread_ts, "parent_user_id": parent["user"]}
+            return str(self.workspace.say(place, message)["ts"])
+
+    def events_for(self, ts: str) -> list[Payload]:
+        """Give what Slack sends the app for this message, every time with the same ids. Raises KeyError."""
+        with self.workspace.changed:
+            for conversation in self.workspace.conversations.values():
+                if ts in conversation.messages:
+                    made = self._events.get(ts) or events(conversation, conversation.messages[ts], self._clock())
+                    return self._events.setdefault(ts, made)
+        raise KeyError(ts)
+
+    def messages(self, channel: str | None = None, *, from_bot: bool = False) -> list[Message]:
+        """Give what was said, in order; each with its `channel`, with `from_bot` only what the app said."""
+        return [
+            message
+            for message in self.workspace.all_messages()
+            if channel in (None, message["channel"]) and (not from_bot or message["user"] == BOT_USER)
+        ]
+
+    def wait_for_messages(self, count: int, *, from_bot: bool = True, timeout: float = 10) -> list[Message]:
+        """Wait until the app (or anybody) has said so much. Raises TimeoutError."""
+        with self.workspace.changed:
+            if self.workspace.changed.wait_for(lambda: len(self.messages(from_bot=from_bot)) >= count, timeout):
+                return self.messages(from_bot=from_bot)
+        raise TimeoutError(f"{len(self.messages(from_bot=from_bot))} of {count} messages after {timeout} s")
+
+    def calls(self, method: str | None = None) -> list[dict[str, Any]]:
+        """Give each call so far: `method`, `arguments`, `at`, `error` (None: it was done) and `fault` (its kind)."""
+        return [call for call in list(self._calls) if method in (None, call["method"])]
+
+    def reset(self) -> None:
+        """Forget everything that was said, called and set."""
+        if self._state:
+            self._state.write_text("")
+        self.faults.clear()
+        self._calls.clear()
+        self._events.clear()
+        self.workspace = self._workspace()
+
+    def _workspace(self) -> Workspace:
+        lines = self._state.read_text().splitlines() if self._state and self._state.exists() else []
+        workspace = Workspace(self._clock, self._write)
+        # The last line may have been cut by a kill.
+        workspace.replay(itertools.chain.from_iterable(map(_record, lines)))
+        return workspace
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._state:
+            with self._state.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def _answer(self, request: Request) -> Reply:
+        if request.path.startswith("/_control/"):
+            return self._control(request)
+        if not request.path.startswith("/api/"):
+            return Reply(404)
+        method = request.path.removeprefix("/api/")
+        fault = self.faults.take(method)
+        call: dict[str, Any] = {"method": method, "arguments": {}, "at": self._clock(), "error": None}
+        call["fault"] = fault.kind if fault else None
+        self._calls.append(call)
+        if fault and fault.kind == "delay" and not fault.accepted:
+            self._server.stopping.wait(fault.seconds)
+        if fault is None:
+            return self._done(call, request)
+        return fault.reply(self._done(call, request) if fault.takes_effect else None)
+
+    def _done(self, call: dict[str, Any], request: Request) -> Reply:
+        try:
+            call["arguments"] = read(call["method"], request, self.token)
+            if call["method"] == "chat.postMessage" and (reply := self.faults.too_fast(call["arguments"]["channel"])):
+                call["error"] = "ratelimited"
+                return reply
+            return as_json(slack_methods.call(self.workspace, call["method"], call["arguments"]))
+        except Refused as refused:
+            call["error"] = refused.error
+            return as_json(refused.body())
+
+    def _control(self, request: Request) -> Reply:
+        what = f"{request.method} {request.path.removeprefix('/_control/')}"
+        try:
+            return as_json(self._controlled(what, json.loads(request.body or b"{}")))
+        except (KeyError, TypeError, ValueError) as error:
+            return as_json({"error": f"{what}: {error!r}"}, 400)
+
+    def _controlled(self, what: str, body: Any) -> dict[str, Any]:
+        match what:
+            case "GET messages":
+                return {"messages": self.messages()}
+            case "GET calls":
+                return {"calls": self.calls()}
+            case "POST faults":
+                for fault in body if isinstance(body, list) else [body]:
+                    self.fail(Fault(**fault))
+            case "POST users":
+                return {"id": self.workspace.add_user(**body)}
+            case "POST channels":
+                return {"id": self.workspace.add_channel(**body)}
+            case "POST say":
+                ts = self.say(**body)
+                return {"ts": ts, "events": self.events_for(ts)}
+            case "POST pace":
+                self.rate_limit_per_channel(float(body["seconds"]))
+            case "POST reset":
+                self.reset()
+            case _:
+                raise ValueError("no such control")
+        return {}
+
+
+def _record(line: str) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line)]
+    except ValueError:
+        return []
+
+
+def main() -> None:
+    """Run as a process: `--port N`, `--state FILE`, `--token TEXT`."""
+    parser = argparse.ArgumentParser(prog="devkit.slack", description="A stand-in for Slack's Web API.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--state", type=Path, help="keep what is said in this file, and begin with what it holds")
+    parser.add_argument("--token", default=TOKEN)
+    options = parser.parse_args()
+    SlackStandIn(options.port, token=options.token, state=options.state).serve()
+
+
+if __name__ == "__main__":
+    main()
