@@ -45,7 +45,7 @@ class Mailer:
         """Send one message. Until the data was handed over nothing is sent; when the last answer is lost, perhaps."""
         try:
             message = email.render(job, self.sender)
-        except (ValueError, IndexError):
+        except ValueError:
             return Sent(Failed("not an e-mail address"))
         end = time.monotonic() + timeout
         server: smtplib.SMTP | None = None

@@ -5,6 +5,7 @@ Sources: RFC 5322 (message), RFC 2046 §5.1.4 (multipart/alternative), RFC 3834 
 """
 
 import unicodedata
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -36,9 +37,7 @@ def render(job: Job, sender: str) -> EmailMessage:
     domain = sender.rpartition("@")[2].strip("> ")
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
-    if not job.address["to"].isascii():
-        raise ValueError("an e-mail address that is not ASCII")
-    message["To"] = Address(addr_spec=job.address["to"])
+    message["To"] = _address(job.address["to"])
     message["Subject"] = "Re: " + subject(job.question)
     message["Date"] = format_datetime(job.at)
     message["Message-ID"] = f"<{job.delivery_id}@{domain}>"
@@ -53,6 +52,15 @@ def render(job: Job, sender: str) -> EmailMessage:
     message.add_alternative(page, subtype="html", cte="quoted-printable")
     message.set_boundary(f"=_{job.delivery_id}")
     return message
+
+
+def _address(text: str) -> Address:
+    try:
+        if text.isascii() and text.isprintable():
+            return Address(addr_spec=text)
+    except (ValueError, IndexError, MessageError):  # what the parser of the standard library lets out
+        pass
+    raise ValueError("not an e-mail address")
 
 
 def outcome(answer: Answer) -> Outcome:
