@@ -54,6 +54,15 @@ class Settings:
     max_instances: int = 1
 
 
+@dataclass(frozen=True)
+class Running:
+    """Everything, started: what a server needs and what a person wants to know."""
+
+    front: Front | None  # None with one process per function: each has a port of its own
+    broker: Broker
+    facts: banner.Facts
+
+
 def main(arguments: list[str], given: Mapping[str, str]) -> int:
     """Run until SIGTERM. Returns the exit status: 2 with one line when a setting is wrong."""
     parser = argparse.ArgumentParser(prog="standalone", description="All of Parley on one machine.")
@@ -62,15 +71,19 @@ def main(arguments: list[str], given: Mapping[str, str]) -> int:
     try:
         chosen = config.load(Settings, given)
         logs.start(chosen.log_level)
-        _refuse_scaling(chosen, given)
         with ExitStack() as stack:
-            return _run(stack, chosen, given, processes=options.processes)
+            running = assemble(stack, chosen, given, processes=options.processes)
+            banner.show(running.facts)
+            _serve(chosen, running)
     except (Misconfigured, Unavailable) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 2
+    return 0
 
 
-def _run(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, processes: bool) -> int:
+def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, processes: bool = False) -> Running:
+    """Start everything but the front door; `stack` ends it, in the opposite order."""
+    _refuse_scaling(chosen, given)
     folder = settings.home(ROOT, given)
     env = settings.environment(ROOT, folder, given)
     env["DATABASE_URL"] = url = _database(stack, folder, env)
@@ -88,15 +101,20 @@ def _run(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, proces
     broker.start()
     stack.enter_context(_served(ingress, broker_port))
     stack.enter_context(Ticks(wiring, subscribers, every=chosen.tick_seconds))
-    banner.show(port=port, broker_port=broker_port, key=key, prepared=prepared, functions=functions, database=url)
-    if processes:
-        _until_signal()
-        return 0
-    assert isinstance(functions, host.InProcess), "one process"
+    ports = functions.ports if isinstance(functions, host.Processes) else {}
+    facts = banner.Facts(port, broker_port, key, url, prepared["migrations"], prepared["documents"], ports)
+    if isinstance(functions, host.Processes):
+        return Running(None, broker, facts)
     front = Front(functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()))
-    server = serve.Server(port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
-    serve.run(front, server, lambda: None)
-    return 0
+    return Running(front, broker, facts)
+
+
+def _serve(chosen: Settings, running: Running) -> None:
+    if running.front is None:
+        _until_signal()
+        return
+    server = serve.Server(running.facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
+    serve.run(running.front, server, lambda: None)
 
 
 def prepare(url: str, root: Path) -> dict[str, int]:

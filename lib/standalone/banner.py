@@ -4,37 +4,38 @@ import html
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TextIO
-
-from standalone import host
 
 QUESTION = "How old must my laptop be before I can get a new one?"
 
 
-def show(
-    *,
-    port: int,
-    broker_port: int,
-    key: str,
-    prepared: Mapping[str, int],
-    functions: host.InProcess | host.Processes,
-    database: str,
-    out: TextIO = sys.stdout,
-) -> None:
+@dataclass(frozen=True)
+class Facts:
+    """What was started. `ports`: of each function, with one process for each."""
+
+    port: int
+    broker_port: int
+    key: str
+    database: str
+    migrations: int
+    documents: int
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+
+def show(facts: Facts, out: TextIO = sys.stdout) -> None:
     """Print how to use what has just started. Plain text when `out` is no terminal."""
     bold, dim, off = ("\033[1m", "\033[2m", "\033[0m") if out.isatty() else ("", "", "")
-    base = f"http://127.0.0.1:{port}"
-    broker = f"http://127.0.0.1:{broker_port}"
-    processes = isinstance(functions, host.Processes)
-    slack = f"http://127.0.0.1:{functions.ports['slack-ingest']}" if isinstance(functions, host.Processes) else base
-    how = "one process per function" if processes else "all functions in one process"
+    base, broker = f"http://127.0.0.1:{facts.port}", f"http://127.0.0.1:{facts.broker_port}"
+    slack = f"http://127.0.0.1:{facts.ports['slack-ingest']}" if facts.ports else base
+    how = "one process per function" if facts.ports else "all functions in one process"
     curl = (
-        f"curl -s {base}/api/v1/requests -H 'Authorization: Bearer {key}' "
+        f"curl -s {base}/api/v1/requests -H 'Authorization: Bearer {facts.key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps({'content': QUESTION})}'"
     )
     state = (
-        f"database {_without_password(database)}; {prepared['migrations']} migrations applied, "
-        f"{prepared['documents']} documents loaded; no model configured: answers come from the knowledge base"
+        f"database {_without_password(facts.database)}; {facts.migrations} migrations applied, "
+        f"{facts.documents} documents loaded; no model configured: answers come from the knowledge base"
     )
     lines = [
         f"{bold}Parley is running{off} on {base} ({how})",
@@ -42,9 +43,10 @@ def show(
         "",
         f"{bold}Ask{off} (the answer comes back in the same call):",
         f"  {curl}",
-        f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and read the `links` of the answer",
-        f"{bold}API key{off}: {key}",
-        f"{bold}Slack{off}: SLACK_SIGNING_SECRET=… SLACK_BOT_TOKEN=xoxb-… make run, event URL {slack}/slack/events",
+        f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and follow the `links` of the answer",
+        f"{bold}API key{off}: {facts.key}",
+        f"{bold}Slack{off}: SLACK_SIGNING_SECRET=… SLACK_BOT_TOKEN=xoxb-… make run; event URL {slack}/slack/events",
+        f"{bold}Llama Stack{off}: not connected yet; the model adapter is not part of this version (see README)",
         f"{bold}Events{off}: kn event send --to {broker}/parley/parley …  (its state: {broker}/-/broker)",
         f"{bold}Stop{off}: Ctrl-C",
     ]

@@ -53,12 +53,17 @@ class Front:
     def _health(self, path: str, start_response: Any) -> Iterable[bytes]:
         if path == "/health/liveness":
             return _text(start_response, "200 OK", "OK")
+        reason = self.not_ready()
+        return _text(start_response, "503 Service Unavailable" if reason else "200 OK", reason or "OK")
+
+    def not_ready(self) -> str | None:
+        """Name the first function that cannot work, and why."""
         for name, function in self._functions.items():
             try:
                 function.ready()
             except Unavailable as error:
-                return _text(start_response, "503 Service Unavailable", f"{name}: {error}")
-        return _text(start_response, "200 OK", "OK")
+                return f"{name}: {error}"
+        return None
 
 
 def _text(start_response: Any, status: str, text: str, kind: str = "text/plain; charset=utf-8") -> list[bytes]:
