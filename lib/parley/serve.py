@@ -90,8 +90,13 @@ def main(folder: str, env: Mapping[str, str]) -> None:
     run(app, server, function.close)
 
 
-def run(app: Callable[..., Iterable[bytes]], server: Server, close: Callable[[], None]) -> None:
-    """Listen until SIGTERM or SIGINT, then finish what is in flight."""
+def run(
+    app: Callable[..., Iterable[bytes]],
+    server: Server,
+    close: Callable[[], None],
+    listening: Callable[[], None] = lambda: None,
+) -> None:
+    """Listen until SIGTERM or SIGINT, then finish what is in flight. `listening` is called when the port is open."""
     gate = Gate(app)
 
     def leave(*_: object) -> None:
@@ -102,20 +107,21 @@ def run(app: Callable[..., Iterable[bytes]], server: Server, close: Callable[[],
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
+    opened = waitress.create_server(
+        gate,
+        host=server.address,
+        port=server.port,
+        threads=server.threads,
+        connection_limit=1000,
+        max_request_body_size=2 << 20,
+        asyncore_use_poll=True,
+        ident=None,
+        channel_timeout=620,
+    )
     log.info("listening", extra={"fields": {"port": server.port, "threads": server.threads}})
     try:
-        waitress.serve(
-            gate,
-            host=server.address,
-            port=server.port,
-            threads=server.threads,
-            connection_limit=1000,
-            max_request_body_size=2 << 20,
-            asyncore_use_poll=True,
-            ident=None,
-            channel_timeout=620,
-            _quiet=True,
-        )
+        listening()
+        opened.run()
     finally:
         close()
     log.info("stopped")

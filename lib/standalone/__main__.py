@@ -18,12 +18,6 @@ from typing import Any, Self
 
 import psycopg
 from parley.api.keys import create_key
-from standalone.broker import Broker
-from standalone.ingress import ingress_app
-from standalone.spool import PostgresSpool
-from standalone.subscribers import HttpSubscriber, WsgiSubscriber
-from standalone.ticks import Ticks
-from standalone.triggers import load_wiring
 
 from parley import config, logs, serve
 from parley.adapters.postgres import migrate
@@ -31,8 +25,14 @@ from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.errors import Misconfigured, Unavailable
 from standalone import banner, host, settings
+from standalone.broker import Broker
 from standalone.front import Front
+from standalone.ingress import ingress_app
 from standalone.postgres import EmbeddedPostgres
+from standalone.spool import PostgresSpool
+from standalone.subscribers import HttpSubscriber, WsgiSubscriber
+from standalone.ticks import Ticks
+from standalone.triggers import load_wiring
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,8 +73,7 @@ def main(arguments: list[str], given: Mapping[str, str]) -> int:
         logs.start(chosen.log_level)
         with ExitStack() as stack:
             running = assemble(stack, chosen, given, processes=options.processes)
-            banner.show(running.facts)
-            _serve(chosen, running)
+            _serve(stack, chosen, given, running)
     except (Misconfigured, Unavailable) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 2
@@ -101,20 +100,29 @@ def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, pr
     broker.start()
     stack.enter_context(_served(ingress, broker_port))
     stack.enter_context(Ticks(wiring, subscribers, every=chosen.tick_seconds))
-    ports = functions.ports if isinstance(functions, host.Processes) else {}
-    facts = banner.Facts(port, broker_port, key, url, prepared["migrations"], prepared["documents"], ports)
+    ports, pids = (functions.ports, functions.pids()) if isinstance(functions, host.Processes) else ({}, {})
+    facts = banner.Facts(port, broker_port, key, url, prepared["migrations"], prepared["documents"], ports, pids)
     if isinstance(functions, host.Processes):
         return Running(None, broker, facts)
     front = Front(functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()))
     return Running(front, broker, facts)
 
 
-def _serve(chosen: Settings, running: Running) -> None:
+def _serve(stack: ExitStack, chosen: Settings, given: Mapping[str, str], running: Running) -> None:
+    said = settings.home(ROOT, given) / "running.json"
+    stack.callback(said.unlink, missing_ok=True)
+    facts = running.facts
+
+    def listening() -> None:
+        banner.write(facts, said)
+        banner.show(facts)
+
     if running.front is None:
+        listening()
         _until_signal()
         return
-    server = serve.Server(running.facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
-    serve.run(running.front, server, lambda: None)
+    server = serve.Server(facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
+    serve.run(running.front, server, lambda: None, listening)
 
 
 def prepare(url: str, root: Path) -> dict[str, int]:
@@ -155,6 +163,7 @@ def _start_processes(
     running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
     stack.callback(running.stop)
     running.start()
+    running.wait_ready()
     return running, {name: HttpSubscriber(f"http://127.0.0.1:{at}/") for name, at in ports.items()}
 
 

@@ -2,9 +2,11 @@
 
 import html
 import json
+import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 QUESTION = "How old must my laptop be before I can get a new one?"
@@ -12,7 +14,7 @@ QUESTION = "How old must my laptop be before I can get a new one?"
 
 @dataclass(frozen=True)
 class Facts:
-    """What was started. `ports`: of each function, with one process for each."""
+    """What was started. `ports` and `pids`: of each function, with one process for each."""
 
     port: int
     broker_port: int
@@ -21,6 +23,15 @@ class Facts:
     migrations: int
     documents: int
     ports: Mapping[str, int] = field(default_factory=dict)
+    pids: Mapping[str, int] = field(default_factory=dict)
+
+
+def write(facts: Facts, path: Path) -> None:
+    """Write the facts down as JSON, for other programs; only its owner may read the key."""
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    fresh.replace(path)
 
 
 def show(facts: Facts, out: TextIO = sys.stdout) -> None:

@@ -4,19 +4,21 @@ All functions behind the local broker: in one process, or one process for each.
 The two modes differ in how an event reaches a function: by a call of its WSGI app, or over HTTP.
 """
 
+import http.client
 import importlib.util
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from parley import serve
-from parley.errors import Misconfigured
+from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 
 PUBLIC = {"slack-ingest": "/slack", "request-api": "/api"}
@@ -83,6 +85,15 @@ class Processes:
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
 
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until every function says that it is ready. Raises Unavailable, naming the first that is not."""
+        until = time.monotonic() + seconds
+        for name, port in self.ports.items():
+            while not _is_ready(port):
+                if time.monotonic() > until:
+                    raise Unavailable(f"{name} does not get ready")
+                time.sleep(0.02)
+
     def pids(self) -> dict[str, int]:
         """Give the process of each function."""
         return {name: child.pid for name, child in self._children.items()}
@@ -114,6 +125,17 @@ class Processes:
                         print(f"parley: {name} does not start: see above", file=sys.stderr)
                         self._stopping.wait(5)
                     self._children[name] = self._spawn(name)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/readiness")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def free_ports(count: int) -> list[int]:

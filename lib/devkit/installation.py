@@ -1,0 +1,109 @@
+"""A whole installation as processes of its own, to be asked, killed and started again: for tests and benchmarks."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from standalone.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Seconds as a machine wants them that is killed all the time.
+QUICK = {"NUDGE_SECONDS": "0.5", "LONGEST_NUDGE_SECONDS": "4", "TURN_LEASE_SECONDS": "2", "DELIVERY_LEASE_SECONDS": "3",
+         "TICK_SECONDS": "0.5", "BROKER_SCALE": "0.2"}  # fmt: skip
+
+
+class Installation:
+    """
+    `python -m standalone` in `home`, in one process or in one for each function.
+
+    `start` returns when it can be used; `facts` is what it says of itself (port, broker_port, key, database, ports,
+    pids). `kill` ends everything at once, PostgreSQL too, as a power cut would.
+    """
+
+    def __init__(self, home: Path, env: Mapping[str, str] | None = None, *, processes: bool = False) -> None:
+        self.home = home
+        self.facts: dict[str, Any] = {}
+        self._env = dict(env or {})
+        self._processes = processes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._postgres = EmbeddedPostgres(home / "postgres")
+
+    @property
+    def url(self) -> str:
+        """Where the API listens."""
+        return f"http://127.0.0.1:{self.facts['port']}"
+
+    @property
+    def slack_url(self) -> str:
+        """Where Slack's events go."""
+        port = self.facts["ports"].get("slack-ingest", self.facts["port"])
+        return f"http://127.0.0.1:{port}/slack/events"
+
+    @property
+    def database_url(self) -> str:
+        """The embedded database."""
+        return str(self.facts["database"])
+
+    def start(self, seconds: float = 60.0) -> Self:
+        """Start, and wait until it says that it can be used."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        said = self.home / "running.json"
+        said.unlink(missing_ok=True)
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        env = {
+            **inherited, "PARLEY_HOME": str(self.home), "PYTHONPATH": str(ROOT / "lib"), "PORT": "0",
+            "BROKER_PORT": "0", **self._env,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "standalone", *(["--processes"] if self._processes else [])]
+        with (self.home / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=ROOT)  # noqa: S603
+        until = time.monotonic() + seconds
+        while not said.exists():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"it did not start: {self.log_tail()}")
+            time.sleep(0.02)
+        self.facts = json.loads(said.read_text(encoding="utf-8"))
+        return self
+
+    def kill(self, *, postgres: bool = True) -> None:
+        """Kill every process at once, with SIGKILL."""
+        assert self._process, "it was started"
+        for pid in (self._process.pid, *self.facts.get("pids", {}).values()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if postgres:
+            self._postgres.kill()
+        self._process.wait()
+
+    def stop(self, seconds: float = 30.0) -> int:
+        """End it politely. Returns the exit status."""
+        assert self._process, "it was started"
+        self._process.terminate()
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of what it has written."""
+        return "\n".join((self.home / "log").read_text(errors="replace").splitlines()[-lines:])
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+        self._postgres.kill()
+        shutil.rmtree(self._postgres.home, ignore_errors=True)
+        shutil.rmtree(self._postgres.socket, ignore_errors=True)
