@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.domain import ids
-from parley.domain.delivery import Due
+from parley.domain.delivery import Due, Job
 from parley.domain.plan import Plan, Rank
 from parley.domain.requests import NewRequest, SessionWanted
 
@@ -101,6 +102,31 @@ def answered(database: Database) -> Callable[..., list[Due]]:
             return requests.end(held, "failed", {"type": "about:blank", "title": title}, plan)[0]
         citations = [{"document": "vpn", "title": "VPN", "heading": "Access", "anchor": "access"}]
         return requests.complete(held, {"text": text, "citations": citations, "agent": "desk"}, plan)[0]
+
+    return make
+
+
+@pytest.fixture
+def job():
+    """Make a job; any field can be given."""
+
+    def make(text="Hello", **fields):
+        values = {
+            "delivery_id": UUID("0f4c5d1e-9b0a-5c63-8e3e-0e6f0a8a7d11"),
+            "request_id": UUID(int=2),
+            "session_id": UUID(int=3),
+            "kind": "answer",
+            "channel": "slack",
+            "address": {"workspace": "T1", "conversation": "C1", "thread": "1.1"},
+            "epoch": 1,
+            "attempt": 1,
+            "at": datetime(2026, 11, 23, 9, 0, tzinfo=UTC),
+            "answered_at": datetime(2026, 11, 23, 8, 59, tzinfo=UTC),
+            "left": 1800.0,
+            "question": "How do I get VPN access?",
+            **fields,
+        }
+        return Job(text=text, **values)
 
     return make
 

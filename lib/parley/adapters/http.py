@@ -41,6 +41,7 @@ _CLOSED = [
         "::/96",  # IPv4-compatible, obsolete
         "fec0::/10",  # site-local, obsolete
         "5f00::/16",  # segment routing
+        "192.0.0.0/24",  # protocol assignments: older Pythons call most of them global
         "192.88.99.0/24",  # 6to4 relays, obsolete
         "168.63.129.16/32",  # Azure's host
     )

@@ -92,7 +92,7 @@ class Slack:
                 yield answer, data
                 return
             conversation = str(data["channel"]["id"])
-        oldest = f"{(job.first_attempt or 0) - SKEW:.6f}"
+        oldest = f"{max(0.0, (job.first_attempt or 0.0) - SKEW):.6f}"
         page: dict[str, Any] = {"channel": conversation, "oldest": oldest, "limit": 200, "include_all_metadata": True}
         for _ in range(PAGES):
             arguments = dict(page)
