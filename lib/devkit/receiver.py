@@ -1,0 +1,160 @@
+"""
+A stand-in for the server of somebody who receives webhooks.
+
+    with WebhookReceiver(secret) as hook:
+        hook.answer(Reply(503, headers={"Retry-After": "1"}), Reply(breaks="reset"))
+        ...
+        assert hook.wait_for(3)[-1].verdict == "valid"
+
+or as a process: `python -m devkit.receiver --port N --secret whsec_…`, read by GET `/_control/requests`, told by POST
+`/_control/answers` (a list of the fields of Reply, `body` as text) and `/_control/reset`.
+
+Signatures are judged by the official package of Standard Webhooks
+(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md), by this machine's clock.
+Left out: TLS, asymmetric signatures (v1a), the handshake of CloudEvents beyond recording it.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from devkit.serving import LocalServer, Reply, Request, as_json
+
+
+@dataclass(frozen=True)
+class Received:
+    """
+    One request, with the names of its headers in lower case.
+
+    `at` is in seconds of a clock that only goes forward. `verdict` is "valid", "unchecked" without a secret, or says
+    what is wrong.
+    """
+
+    number: int
+    at: float
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    verdict: str
+
+    def json(self) -> Any:
+        """Read the body. Raises ValueError."""
+        return json.loads(self.body)
+
+
+class WebhookReceiver:
+    """Records every request and answers 200, or what it was told. `secret` is `whsec_…`."""
+
+    def __init__(
+        self, secret: str | None = None, port: int = 0, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._webhook = Webhook(secret) if secret else None
+        self._monotonic = monotonic
+        self._server = LocalServer(self._take, port)
+        self._received: list[Received] = []
+        self._answers: deque[Reply] = deque()
+        self._changed = threading.Condition()
+
+    @property
+    def url(self) -> str:
+        """Where to send webhooks to; any path is taken."""
+        return f"{self._server.url}/hook"
+
+    @property
+    def base_url(self) -> str:
+        """http://127.0.0.1:port."""
+        return self._server.url
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+    def serve(self) -> None:
+        """Be a process of its own until it is ended."""
+        self._server.serve()
+
+    def answer(self, *replies: Reply) -> None:
+        """Answer the next requests so, in this order; those after them with 200."""
+        with self._changed:
+            self._answers.extend(replies)
+
+    def requests(self) -> list[Received]:
+        """Give what came so far, in order."""
+        with self._changed:
+            return list(self._received)
+
+    def wait_for(self, count: int, timeout: float = 10) -> list[Received]:
+        """Wait for so many requests. Raises TimeoutError."""
+        with self._changed:
+            if self._changed.wait_for(lambda: len(self._received) >= count, timeout):
+                return list(self._received)
+            raise TimeoutError(f"{len(self._received)} of {count} requests after {timeout} s")
+
+    def reset(self) -> None:
+        """Forget what came and what to answer."""
+        with self._changed:
+            self._received.clear()
+            self._answers.clear()
+
+    def _take(self, request: Request) -> Reply:
+        if request.path.startswith("/_control/"):
+            return self._control(request)
+        with self._changed:
+            number, verdict = len(self._received), self._verdict(request)
+            path = f"{request.path}?{request.query}" if request.query else request.path
+            self._received.append(
+                Received(number, self._monotonic(), request.method, path, request.headers, request.body, verdict)
+            )
+            self._changed.notify_all()
+            return self._answers.popleft() if self._answers else Reply()
+
+    def _verdict(self, request: Request) -> str:
+        if self._webhook is None:
+            return "unchecked"
+        try:
+            self._webhook.verify(request.body, dict(request.headers), json_parse=False)
+        except (WebhookVerificationError, ValueError) as error:
+            return f"invalid: {error}"
+        return "valid"
+
+    def _control(self, request: Request) -> Reply:
+        match request.method, request.path.removeprefix("/_control/"):
+            case "GET", "requests":
+                shown = [{**asdict(r), "body": r.body.decode("utf-8", "replace")} for r in self.requests()]
+                return as_json({"requests": shown})
+            case "POST", "answers":
+                told = json.loads(request.body)
+                self.answer(*(Reply(**{**reply, "body": reply.get("body", "").encode()}) for reply in told))
+            case "POST", "reset":
+                self.reset()
+            case _:
+                return Reply(404)
+        return as_json({})
+
+
+def main() -> None:
+    """Run as a process: `--port N`, `--secret whsec_…`."""
+    parser = argparse.ArgumentParser(prog="devkit.receiver", description="A stand-in for a receiver of webhooks.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--secret")
+    options = parser.parse_args(sys.argv[1:])
+    WebhookReceiver(options.secret, options.port).serve()
+
+
+if __name__ == "__main__":
+    main()
