@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import psycopg
-from parley.api.keys import create_key
 
 from parley import config, logs, serve
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
+from parley.api.keys import create_key
 from parley.errors import Misconfigured, Unavailable
 from standalone import banner, host, settings
 from standalone.broker import Broker
@@ -88,11 +88,11 @@ def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, pr
     env["DATABASE_URL"] = url = _database(stack, folder, env)
     prepared = prepare(url, ROOT)
     port = chosen.port or host.free_ports(1)[0]
-    broker_port = chosen.broker_port or host.free_ports(1)[0]
+    broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
     env["K_SINK"] = f"http://127.0.0.1:{broker_port}/parley/parley"
     key = _key(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
-    functions, subscribers = start(stack, env, port)
+    functions, subscribers = start(stack, env, port, broker_port)
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
     broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale)
     ingress = ingress_app(broker)
@@ -148,7 +148,7 @@ def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:
 
 
 def _start_in_process(
-    stack: ExitStack, env: Mapping[str, str], _port: int
+    stack: ExitStack, env: Mapping[str, str], *_ports: int
 ) -> tuple[host.InProcess, dict[str, WsgiSubscriber]]:
     running = host.InProcess.start(ROOT, env)
     stack.callback(running.stop)
@@ -156,10 +156,10 @@ def _start_in_process(
 
 
 def _start_processes(
-    stack: ExitStack, env: Mapping[str, str], port: int
+    stack: ExitStack, env: Mapping[str, str], port: int, broker_port: int
 ) -> tuple[host.Processes, dict[str, HttpSubscriber]]:
     names = host.names(ROOT)
-    ports = dict(zip(names, host.free_ports(len(names)), strict=True)) | {"request-api": port}
+    ports = dict(zip(names, host.free_ports(len(names), but={port, broker_port}), strict=True)) | {"request-api": port}
     running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
     stack.callback(running.stop)
     running.start()

@@ -180,6 +180,7 @@ class Broker:
             with self._changed:
                 if not route.end(letter, number):
                     self._counts["abandoned"] -= 1
+                    self._changed.notify_all()
                     return
             if judged.reply:
                 judged = self._take_reply(judged.reply)
@@ -266,6 +267,7 @@ class Broker:
             dropped = [letter for letter in late if self._judge(route, letter, rules.NO_ANSWER)]
             self._send(route)
             self._watch(route)
+            self._changed.notify_all()
         for letter in dropped:
             self._close(letter.parcel)
 

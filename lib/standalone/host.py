@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,13 +138,18 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def free_ports(count: int) -> list[int]:
-    """Give ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
+def free_ports(count: int, *, but: Container[int] = ()) -> list[int]:
+    """Give ports of 127.0.0.1 that nobody listens on now, and none of those that are promised to somebody."""
+    sockets: list[socket.socket] = []
+    found: list[int] = []
     try:
-        for one in sockets:
+        while len(found) < count:
+            one = socket.socket()
+            sockets.append(one)  # kept open meanwhile: no port comes twice
             one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+            if one.getsockname()[1] not in but:
+                found.append(one.getsockname()[1])
+        return found
     finally:
         for one in sockets:
             one.close()

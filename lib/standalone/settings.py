@@ -55,4 +55,5 @@ def environment(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, s
     """Give the environment of the functions: what was made once, then `config/local.env`, then what was given."""
     local = root / "config" / "local.env"
     given = {name: value for name, value in env.items() if value}
-    return {**made_once(folder), **(read_env_file(local) if local.exists() else {}), **given}
+    own = {"CONFIG_DIR": str(root / "config")}
+    return {**own, **made_once(folder), **(read_env_file(local) if local.exists() else {}), **given}

@@ -1,0 +1,154 @@
+"""From a question to its delivered answer, through every hop, in both local modes."""
+
+import threading
+
+from devkit.receiver import WebhookReceiver
+from devkit.slack import ALICE, BOT_USER, GENERAL
+
+
+def test_question_over_http_is_answered_with_a_citation(world):
+    """Sync: the answer comes back in the call, from the knowledge base, and says from where."""
+    answer = world.ask()
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body["status"] == "completed"
+    assert "48 months" in body["result"]["text"]
+    assert body["result"]["citations"][0]["document"] == "laptop-refresh"
+
+
+def test_question_over_http_can_be_polled(world):
+    """Async: 202 with links; status and result follow the request."""
+    accepted = world.ask(prefer="respond-async")
+
+    links = accepted.json()["links"]
+    result = world.until(lambda: (r := world.get(links["result"])).status_code == 200 and r).json()
+    assert accepted.status_code == 202
+    assert accepted.headers["Location"] == links["status"]
+    assert "48 months" in result["result"]["text"]
+    assert world.get(links["status"]).json()["status"] == "completed"
+
+
+def test_mention_is_answered_once_in_its_thread(world):
+    """The same event four times, and as message and app_mention, is one answer in the right thread."""
+    ts = world.slack.say(GENERAL, ALICE, f"<@{BOT_USER}> How do I reset my password?")
+    payloads = world.slack.events_for(ts)
+
+    statuses = [world.deliver(payload) for _ in range(4) for payload in payloads]
+    [posted] = world.until(lambda: world.answers(ts))
+    world.until(world.settled)
+
+    assert {payload["event"]["type"] for payload in payloads} == {"message", "app_mention"}
+    assert set(statuses) == {200}
+    assert "password" in posted["text"].lower()
+    assert len(world.answers(ts)) == 1
+
+
+def test_two_messages_at_one_moment_are_answered_in_order(world):
+    """Two questions to one session at once: two answers, in the order of the questions."""
+    ts = world.say("How old must my laptop be in EMEA?")
+    world.until(lambda: len(world.answers(ts)) == 1)
+    barrier = threading.Barrier(2)
+
+    def ask(text):
+        reply = world.slack.say(GENERAL, ALICE, f"<@{BOT_USER}> {text}", thread_ts=ts)
+        barrier.wait()
+        for payload in world.slack.events_for(reply):
+            world.deliver(payload)
+
+    threads = [threading.Thread(target=ask, args=(text,)) for text in ("VPN error 809", "guest Wi-Fi for a visitor")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = world.until(lambda: len(found := world.answers(ts)) == 3 and found)
+    world.until(world.settled)
+
+    asked = world.rows(
+        "select r.content, r.result->>'text' from requests r where r.thread like %s order by r.seq", f"%:{ts}"
+    )
+    assert len(world.answers(ts)) == 3
+    assert (
+        len({session for (session,) in world.rows("select session_id from requests where thread like %s", f"%:{ts}")})
+        == 1
+    )
+    for (_, text), posted in zip(asked, answers, strict=True):
+        heading = text.split("**")[1]
+        assert heading in posted["text"]
+
+
+def test_conversation_goes_on(world):
+    """A short follow-up is read together with the question before it."""
+    first = world.ask("Am I eligible for a laptop refresh?").json()
+
+    second = world.ask("and in Germany?", session_id=first["session_id"]).json()
+
+    assert second["session_id"] == first["session_id"]
+    assert second["result"]["citations"][0]["document"] == "laptop-refresh"
+
+
+def test_webhook_is_signed_and_verified(world):
+    """An answer by webhook passes the official verifier, with the secret that its owner was shown once."""
+    with WebhookReceiver() as hook:
+        shown = world.put("/api/v1/users/me/integrations/webhook", {"config": {"url": hook.url + "/answers"}})
+        secret = shown.json().get("secret")
+        hook.secret = secret or hook.secret
+        body = world.ask("VPN error 691", delivery={"channels": ["webhook"]}).json()
+        [request] = world.until(lambda: hook.requests)
+
+    assert secret is None or secret.startswith("whsec_")
+    assert body["request_id"] in request.body.decode()
+
+
+def test_test_channel_shows_what_it_would_have_sent(world):
+    """The test channel is a channel like any other; what it would have sent is read over the API."""
+    body = world.ask("the VPN is slow", delivery={"channels": ["test"]}).json()
+
+    def delivered():
+        found = world.get("/api/v1/users/me/deliveries").json()["items"]
+        return [d for d in found if d["request_id"] == body["request_id"] and d["state"] == "delivered"]
+
+    [delivery] = world.until(delivered)
+    attempts = world.get(f"/api/v1/deliveries/{delivery['id']}").json()["attempts"]
+    assert body["result"]["text"][:40] in str(attempts[-1]["sent"])
+
+
+def test_dead_webhook_ends_in_the_dead_letters_with_its_reason(world):
+    """A receiver that is not there: the Trigger retries, then the event is kept whole, with why."""
+    world.put("/api/v1/users/me/integrations/webhook", {"config": {"url": "http://127.0.0.1:9/nobody"}})
+    body = world.ask("how do I book a meeting room", delivery={"channels": ["webhook"]}).json()
+
+    query = "select code, reason, event->>'type', event->'data'->>'request_id' from dead_letters where subject = %s"
+    [(delivery_id,)] = world.rows("select id::text from deliveries where request_id = %s", body["request_id"])
+    [(code, reason, kind, request_id)] = world.until(lambda: world.rows(query, delivery_id), 90)
+    attempts = world.rows("select outcome, reason from delivery_attempts where delivery_id = %s", delivery_id)
+    assert (code, kind, request_id) == (503, "parley.response.ready", body["request_id"])
+    assert "receiver" in reason
+    assert len(attempts) > 1
+    assert {outcome for outcome, _ in attempts} == {"retry"}
+
+
+def test_malformed_event_is_refused_at_the_door(world):
+    """The broker's ingress answers 400; nothing is stored."""
+    before = world.rows("select count(*) from dead_letters")
+
+    answer = world.inject("", {})
+
+    assert answer.status_code == 400
+    assert world.rows("select count(*) from dead_letters") == before
+
+
+def test_invalid_data_is_kept_whole_and_harms_nothing(world):
+    """A matched event with data that its contract refuses is 422 and lands in the dead letters; all else goes on."""
+    answer = world.inject(
+        "parley.request.created", {"request_id": "no uuid", "note": "keep me"}, **{"ce-subject": "bad-1"}
+    )
+
+    [(code, reason, data)] = world.until(
+        lambda: world.rows("select code, reason, event->'data' from dead_letters where subject = 'bad-1'")
+    )
+    assert answer.status_code == 202
+    assert code == 422
+    assert "request_id" in reason
+    assert data == {"request_id": "no uuid", "note": "keep me"}
+    assert world.ask("guest Wi-Fi").status_code == 200
