@@ -7,11 +7,11 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 import base64
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass
 
 from parley.channels.outcome import Answer, Delivered, Failed, Outcome, Retry, kept_waiting
 from parley.domain.delivery import Job
-from parley.envelope import dumps
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ def render(job: Job, signing_key: str) -> Post:
     answer = {"text": job.text, "citations": [dict(c) for c in job.citations], "also_by": list(job.also_by)}
     status = "completed" if job.kind == "answer" else "failed"
     data = {"request_id": str(job.request_id), "session_id": str(job.session_id), "status": status, **answer}
-    body = dumps({"type": "parley.answer", "timestamp": job.answered_at.isoformat(), "data": data})
+    said = {"type": "parley.answer", "timestamp": job.answered_at.isoformat(), "data": data}
+    body = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
     message_id = str(job.delivery_id)
     headers = {
         "content-type": "application/json",
