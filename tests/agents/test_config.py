@@ -199,6 +199,7 @@ def test_a_folder_of_files_is_a_set_of_agents(folder):
         ("knowledge: [it-desk]", "knowlege: [it-desk]", 4, "knowlege: Extra inputs"),
         ("  - routing", "  - nobody", 6, "hands_over_to.0: there is no agent 'nobody'"),
         ("instructions: Answer.\n", "", 1, "instructions: Field required"),
+        (DESK, "# Lines count from the top.\n\nname: desk", 3, "description: Field required"),
         ("name: desk", "name: dask", 1, "name: must be 'desk'"),
         ("knowledge: [it-desk]", "knowledge: [it-desk\n]\n]", 6, "did not find expected"),
         ("description: Answers.", "description: Answers: all.", 2, "mapping values are not allowed"),

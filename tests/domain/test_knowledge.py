@@ -182,6 +182,13 @@ def test_headings_of_levels_one_and_two_begin_a_section(line):
     assert document.chunks[-1] == Chunk(1, "B", "b", "text")
 
 
+def test_three_backticks_around_words_open_no_code_block():
+    """Code within a line ends in that line, so the next heading counts."""
+    document = parse_document("a.md", "## A\n```x``` is code\n## B\ntext")
+
+    assert [chunk.heading for chunk in document.chunks] == ["A", "B"]
+
+
 def test_headings_of_the_same_words_have_different_anchors():
     """The second is numbered as GitHub does, and deeper headings count too."""
     document = parse_document("a.md", "# Same\n## Same\na\n### Same\nb\n## Same\nc\n")
