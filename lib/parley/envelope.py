@@ -119,8 +119,12 @@ def from_structured(document: Mapping[str, Any]) -> Event:
             raise Malformed("data_base64 is not base64") from None
     if "data" in attributes:
         data = attributes.pop("data")
-        text = isinstance(data, str) and not is_json(attributes.get("datacontenttype"))
-        body = data.encode() if text else dumps(data)
+        attributes["datacontenttype"] = attributes.get("datacontenttype") or JSON  # which the JSON format implies
+        text = isinstance(data, str) and not is_json(attributes["datacontenttype"])
+        try:
+            body = data.encode() if text else dumps(data)
+        except ValueError:
+            raise Malformed("the data holds half a character or a number out of range") from None
     return _event({k: _text(k, v) for k, v in attributes.items() if v is not None}, body)
 
 
