@@ -10,7 +10,7 @@ import threading
 from typing import Any, LiteralString, Protocol
 
 import psycopg
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from parley.envelope import Event, from_structured
 from parley.errors import Malformed, Unavailable
@@ -87,6 +87,8 @@ class PostgresSpool:
             pool = self._opened()
             try:
                 return _run(pool, statement, values)
+            except PoolTimeout:
+                raise
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 pool.check()
                 return _run(pool, statement, values)
