@@ -13,10 +13,11 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, ClassVar, Self
 
 import httpx
 
@@ -35,7 +36,7 @@ class TextMessage:
 class Amazon:
     """A server with no state but its own, on a free port."""
 
-    credentials = {  # noqa: RUF012 - keyword arguments of boto3.client, never changed
+    credentials: ClassVar[Mapping[str, Any]] = {  # keyword arguments of boto3.client
         "region_name": "eu-central-1",
         "aws_access_key_id": "stand-in",
         "aws_secret_access_key": "stand-in",

@@ -37,7 +37,7 @@ type Tls = Literal["none", "starttls", "smtps"]
 
 @dataclass(frozen=True)
 class Mail:
-    """One message with its envelope; `user` is who logged in."""
+    """One message with its envelope; `raw` is as it came, with CRLF, and `user` is who logged in."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -161,7 +161,7 @@ class Mailbox:
 
     def _keep(self, session: Session, envelope: Envelope) -> None:
         raw = cast(bytes, envelope.content)
-        message = email.message_from_bytes(raw, policy=email.policy.default)
+        message = email.message_from_bytes(raw.replace(b"\r\n", b"\n"), policy=email.policy.default)
         login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
         encrypted = self._tls == "smtps" or session.ssl is not None
         recipients = tuple(envelope.rcpt_tos)

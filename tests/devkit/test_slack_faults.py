@@ -47,6 +47,12 @@ def post(slack: SlackStandIn, text: str = "hi", timeout: float = 5) -> httpx.Res
     return httpx.post(f"{slack.api_url}chat.postMessage", data=form, timeout=timeout)
 
 
+def ask(connection: http.client.HTTPConnection) -> None:
+    """Make a call on a connection that stays open."""
+    connection.request("POST", "/api/auth.test")
+    connection.getresponse().read()
+
+
 def test_limits_by_status_429(slack: SlackStandIn, client: WebClient):
     """A rate limit is HTTP 429 with Retry-After and Slack's body; nothing was said."""
     slack.fail(Fault("ratelimited", "chat.postMessage", seconds=30))
@@ -179,10 +185,8 @@ def test_is_gone_when_it_stopped():
     slack = SlackStandIn()
     with slack:
         connection = http.client.HTTPConnection(slack.url.removeprefix("http://"))
-        connection.request("POST", "/api/auth.test")
-        connection.getresponse().read()
+        ask(connection)
         connection.auto_open = 0  # do not connect again
 
     with pytest.raises((OSError, http.client.HTTPException)):
-        connection.request("POST", "/api/auth.test")
-        connection.getresponse()
+        ask(connection)
