@@ -30,6 +30,7 @@ class Script:
         self.answers: list[Any] = [202]
         self.seen: list[Event] = []
         self.headers: list[dict[str, str]] = []
+        self.timeouts: list[float] = []
         self._changed = threading.Condition()
 
     def post(self, headers: dict[str, str], body: bytes, timeout: float) -> Answer:
@@ -37,6 +38,7 @@ class Script:
         with self._changed:
             self.seen.append(event)
             self.headers.append(headers)
+            self.timeouts.append(timeout)
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             self._changed.notify_all()
         if callable(answer):

@@ -218,7 +218,7 @@ def test_reply_that_cannot_be_accepted_sends_the_original_to_the_dead_letters(be
     """
 
     class Broken(MemorySpool):
-        def add(self, event):
+        def add(self, _):
             raise Unavailable("down")
 
     given = event()
@@ -298,7 +298,7 @@ class Gate:
     def __init__(self):
         self.opened = threading.Event()
 
-    def __call__(self, event):
+    def __call__(self, _):
         assert self.opened.wait(PATIENCE)
         return 202
 
@@ -326,6 +326,18 @@ def test_timed_out_attempt_is_tried_again_beside_the_running_one(bench, trigger,
         "delivered": 1,
         "replies": 0,
     }
+
+
+def test_subscriber_is_told_how_long_it_has(bench, trigger, event):
+    """
+    The time-out of the Trigger, scaled: a subscriber that can end its call in time does so.
+    """
+    broker = bench.start(trigger(timeout=60.0), scale=0.5)
+
+    broker.accept(event())
+
+    assert broker.wait_idle(PATIENCE)
+    assert bench.scripts["greet"].timeouts == [30.0]
 
 
 def test_event_whose_every_attempt_times_out_is_dead(bench, trigger, event):
@@ -578,7 +590,7 @@ def test_event_that_cannot_be_spooled_is_not_accepted(bench, trigger, event):
     """
 
     class Broken(MemorySpool):
-        def add(self, event):
+        def add(self, _):
             raise Unavailable("down")
 
     broker = bench.start(trigger(), spool=Broken(), spooled_types=frozenset({"t"}))
@@ -596,7 +608,7 @@ def test_spool_that_cannot_forget_does_not_hold_the_broker_up(bench, trigger, ev
     """
 
     class Clinging(MemorySpool):
-        def remove(self, event):
+        def remove(self, _):
             raise Unavailable("down")
 
     broker = bench.start(trigger(), spool=Clinging(), spooled_types=frozenset({"t"}))

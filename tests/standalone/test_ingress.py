@@ -19,7 +19,7 @@ DOCUMENT = {"specversion": "1.0", "id": "1", "source": "/test", "type": "t"}
 class Full(MemorySpool):
     """A spool that cannot write."""
 
-    def add(self, event):
+    def add(self, _):
         raise Unavailable("down")
 
 

@@ -57,7 +57,9 @@ def test_removing_what_is_not_there_is_no_error(spool):
 @pytest.mark.parametrize(
     "given",
     [
-        event(1, body=b'{"n": 1e2, "z":1.0, "a":12345678901234567890, "a":2}', subject="s", time="2026-01-01T00:00:00Z"),
+        event(
+            1, body=b'{"n": 1e2, "z":1.0, "a":12345678901234567890, "a":2}', subject="s", time="2026-01-01T00:00:00Z"
+        ),
         event(1, body=b"\x00\xff", datacontenttype="application/octet-stream", dataschema="urn:x"),
         event(1, body='"\u0000 \ud83d\ude00"'.encode("utf-16", "surrogatepass"), datacontenttype=None),
         event(1, body=b"", extensions={"partitionkey": "ü 😀", "traceparent": "00-x"}),
