@@ -48,9 +48,9 @@ class Event:
     @property
     def data(self) -> Any:
         """The JSON value of the body. Raises Malformed when it is none."""
-        if not is_json(self.datacontenttype):
+        if not isloads(self.datacontenttype):
             raise Malformed("the data is not JSON")
-        return _json(self.body)
+        return loads(self.body)
 
     def attributes(self) -> dict[str, str]:
         """Every attribute that is set, extensions included, as decoded text."""
@@ -63,7 +63,7 @@ def event_id(*cause: object) -> str:
     return str(uuid.uuid5(NAMESPACE, json.dumps([str(part) for part in cause])))
 
 
-def is_json(content_type: str | None) -> bool:
+def isloads(content_type: str | None) -> bool:
     """Whether a media type is JSON; an absent one counts as JSON, as the specification says."""
     media = (content_type or JSON).split(";")[0].strip().lower()
     return media == JSON or media.endswith("+json")
@@ -120,7 +120,7 @@ def from_structured(document: Mapping[str, Any]) -> Event:
     if "data" in attributes:
         data = attributes.pop("data")
         attributes["datacontenttype"] = attributes.get("datacontenttype") or JSON  # which the JSON format implies
-        text = isinstance(data, str) and not is_json(attributes["datacontenttype"])
+        text = isinstance(data, str) and not isloads(attributes["datacontenttype"])
         try:
             body = data.encode() if text else dumps(data)
         except ValueError:
@@ -186,7 +186,7 @@ def _decode(name: str, value: str) -> str:
 def _structured(media: str, body: bytes) -> Event:
     if media not in ("application/cloudevents", "application/cloudevents+json"):
         raise Malformed("only the JSON format is accepted")
-    document = _json(body)
+    document = loads(body)
     if not isinstance(document, dict):
         raise Malformed("a structured event is a JSON object")
     return from_structured(document)
@@ -214,7 +214,8 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _json(body: bytes) -> Any:
+def loads(body: bytes) -> Any:
+    """Read JSON, strictly: UTF-8, no NaN. Raises Malformed."""
     try:
         return json.loads(body.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -80,6 +80,7 @@ def main(folder: str, env: Mapping[str, str]) -> None:
     try:
         server = config.load(Server, env)
         logs.start(server.log_level)
+        sys.path.insert(0, os.path.realpath(folder))  # parliament only appends, and `func` may be there twice
         function = parliament.server.load(folder).function
         app = application(function)
     except Misconfigured as error:

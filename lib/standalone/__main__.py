@@ -20,9 +20,9 @@ import psycopg
 
 from parley import config, logs, serve
 from parley.adapters.postgres import migrate
+from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
-from parley.api.keys import create_key
 from parley.errors import Misconfigured, Unavailable
 from standalone import banner, host, settings
 from standalone.broker import Broker
@@ -173,7 +173,7 @@ def _key(folder: Path, url: str, email: str) -> str:
     if path.exists():
         return path.read_text(encoding="utf-8").strip()
     database = Database(url, name="prepare")
-    key = create_key(database, email=email, role="user", name="standalone", expires=None)
+    key = Keys(database).create(email=email, role="user", name="standalone")
     database.close()
     path.touch(mode=0o600)
     path.write_text(key + "\n", encoding="utf-8")

@@ -1,0 +1,53 @@
+"""
+request-api: what programs ask, over HTTP.
+
+Takes HTTP requests at `/api/v1/…`.
+Gives parley.request.created, published to K_SINK after the request is stored.
+"""
+
+from dataclasses import dataclass
+
+from parliament import Context
+
+try:
+    from parley import runtime
+    from parley.adapters.broker import Publisher
+    from parley.adapters.postgres.api import Keys, Views
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.requests import Requests
+    from parley.adapters.postgres.users import Users
+    from parley.api.routes import Api, most_waiters
+except ModuleNotFoundError as missing:
+    if missing.name != "parley":
+        raise
+    raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=request-api`") from missing
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    k_sink: str
+    webhook_signing_key: str
+    threads: int = 12
+    deadline_seconds: float = 900
+    nudge_seconds: float = 30
+
+
+def build(cfg: Config) -> Api:
+    database = Database(cfg.database_url, name="request-api", max_connections=4)
+    return Api(
+        Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),
+        Views(database),
+        Keys(database),
+        Users(database),
+        Publisher(cfg.k_sink, "request-api", timeout=2.0),
+        signing_key=cfg.webhook_signing_key,
+        most_waiters=most_waiters(cfg.threads),
+    )
+
+
+function = runtime.http_function("request-api", config=Config, build=build)
+
+
+def main(context: Context) -> runtime.Response:
+    return function(context)

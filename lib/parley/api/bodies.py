@@ -1,0 +1,120 @@
+"""What callers may send: the models that validate it."""
+
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from parley.api.problems import Problem
+from parley.domain.events import Channel
+
+LONGEST = 32 << 10  # bytes of content
+
+
+def _content(text: str) -> str:
+    if len(text.encode("utf-8", "surrogatepass")) > LONGEST:
+        raise ValueError("longer than 32 KiB")
+    if not text.strip():
+        raise ValueError("blank")
+    return _clean(text)
+
+
+def _clean(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("is not Unicode")
+    return text
+
+
+Clean = Annotated[str, AfterValidator(_clean)]
+_EMAIL = re.compile(r"\A[^\s@<>,;:\"()\\]{1,64}@[^\s@<>,;]+\Z")
+_URL = re.compile(r"\Ahttps?://[^\s\x00-\x1f]+\Z")
+_PHONE = re.compile(r"\A\+[1-9]\d{6,14}\Z")
+
+Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=_URL)]
+Phone = Annotated[str, StringConstraints(pattern=_PHONE)]
+Context = dict[Clean, Clean | int | float | bool | None]
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused: they are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Wanted(Strict):
+    """By which channels the answer should go, the first first."""
+
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=5)]
+    mode: Literal["first"] = "first"
+
+
+class NamedUser(Strict):
+    """For whom a service asks."""
+
+    email: Email
+
+
+class Ask(Strict):
+    """POST /api/v1/requests."""
+
+    content: Annotated[str, AfterValidator(_content)]
+    session_id: UUID | None = None
+    delivery: Wanted | None = None
+    context: Annotated[Context, Field(max_length=16)] = Field(default_factory=dict)
+        default_factory=dict
+    )
+    user: NamedUser | None = None
+
+
+class EmailConfig(Strict):
+    """Where e-mail goes; without it, to the user's own address."""
+
+    address: Email | None = None
+
+
+class SmsConfig(Strict):
+    """Where text messages go (E.164)."""
+
+    number: Phone
+
+
+class WebhookConfig(Strict):
+    """Where answers are posted."""
+
+    url: Url
+
+
+class EmptyConfig(Strict):
+    """Nothing to say."""
+
+
+CONFIGS: dict[str, type[Strict]] = {
+    "email": EmailConfig, "sms": SmsConfig, "webhook": WebhookConfig, "slack": EmptyConfig, "test": EmptyConfig,
+}  # fmt: skip
+
+
+class Integration(Strict):
+    """PUT /api/v1/users/me/integrations/{channel}. None inherits the system's default."""
+
+    enabled: bool | None = None
+    rank: Annotated[int, Field(ge=1, le=99)] | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:
+    """Validate a body. Raises Problem with JSON pointers, never with what was sent."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        places = (prefix + "".join(f"/{_escaped(part)}" for part in fault["loc"]) for fault in faults)
+        errors = [{"pointer": at, "detail": fault["msg"]} for at, fault in zip(places, faults, strict=True)]
+        raise Problem("invalid", errors=errors[:20]) from None
+
+
+def _escaped(part: Any) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")[:80]
