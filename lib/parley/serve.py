@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import parliament.server
-import waitress
+import waitress.server
 
 from parley import config, logs
 from parley.errors import Misconfigured, Unavailable
@@ -108,7 +108,7 @@ def run(
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-    opened = waitress.create_server(
+    opened = waitress.server.create_server(
         gate,
         host=server.address,
         port=server.port,

@@ -65,8 +65,6 @@ class Ask(Strict):
     session_id: UUID | None = None
     delivery: Wanted | None = None
     context: Annotated[Context, Field(max_length=16)] = Field(default_factory=dict)
-        default_factory=dict
-    )
     user: NamedUser | None = None
 
 

@@ -94,8 +94,6 @@ class Api:
 
         app.add_url_rule(path, f"{method} {path}", guarded, methods=[method])
 
-    # --- requests ----------------------------------------------------------------------------------------------------
-
     def _ask(self, who: Principal, kind: str) -> Any:
         ask = bodies.validated(bodies.Ask, _json())
         accepted = self._accept(who, kind, ask)
@@ -173,8 +171,6 @@ class Api:
             return views.result(row), 200, {"ETag": views.etag(row)}
         return views.status(row), 202, {"Retry-After": "1"}
 
-    # --- deliveries and integrations -----------------------------------------------------------------------------------
-
     def _deliveries(self, who: Principal) -> Any:
         limit = flask.request.args.get("limit", "50")
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 100):
@@ -204,8 +200,6 @@ class Api:
         if not self._views.delete_integration(who.user_id, channel):
             raise Problem("not-found")
         return "", 204
-
-    # --- who -----------------------------------------------------------------------------------------------------------
 
     def _principal(self) -> Principal:
         scheme, _, key = flask.request.headers.get("Authorization", "").partition(" ")
