@@ -64,7 +64,7 @@ class Workers:
 
 
 class Timer:
-    """One thread that calls back at given times of `clock`. A callback must be short and must not raise."""
+    """One thread that calls back at given times of `clock`. A callback must be short."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -92,7 +92,10 @@ class Timer:
 
     def _run(self) -> None:
         while call := self._next():
-            call()
+            try:
+                call()
+            except Exception:
+                log.exception("bug in the broker")
 
     def _next(self) -> Task | None:
         with self._changed:

@@ -165,10 +165,10 @@ def test_unreachable_subscriber_is_tried_again_then_dead_without_a_code(bench, t
 
 def test_dead_letter_is_tried_again_like_any_event(bench, trigger, event):
     """
-    The dead-letter sink gets the same retries.
+    The dead-letter sink gets the same retries, all of them, after the subscriber has used up its own.
     """
     broker = bench.start(trigger(retry=2))
-    bench.scripts["greet"].answers = [422]
+    bench.scripts["greet"].answers = [503]
     bench.scripts["dead"].answers = [503, 503, 202]
 
     broker.accept(event())
@@ -303,16 +303,36 @@ class Gate:
         return 202
 
 
+class Clock:
+    """A clock that stands still until the test moves it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def move(self, seconds, broker):
+        """Let time pass, and wait until the broker's timer has done what was due."""
+        self.now += seconds
+        looked = threading.Event()
+        broker._timer.at(self.now, looked.set)
+        assert looked.wait(PATIENCE)
+
+
 def test_timed_out_attempt_is_tried_again_beside_the_running_one(bench, trigger, event):
     """
     The retry starts while the first call still runs, and the late answer, an event, is ignored.
     """
-    reply = event("u")
-    gate = Gate()
-    broker = bench.start(trigger("slow", timeout=2.0), trigger("two", "u"))
+    reply, gate, clock = event("u"), Gate(), Clock()
+    slow = trigger("slow", timeout=60.0, delay=1.0, policy="linear")
+    broker = bench.start(slow, trigger("two", "u"), clock=clock, scale=1.0)
     bench.scripts["slow"].answers = [lambda given: (gate(given), reply)[1], 202]
 
     broker.accept(event())
+    bench.scripts["slow"].wait(1)
+    clock.move(60, broker)
+    clock.move(1, broker)
     assert broker.wait_idle(PATIENCE)
     assert broker.stats()["abandoned"] == 1
     gate.opened.set()
@@ -326,6 +346,31 @@ def test_timed_out_attempt_is_tried_again_beside_the_running_one(bench, trigger,
         "delivered": 1,
         "replies": 0,
     }
+
+
+def test_late_answer_is_not_taken_for_that_of_the_attempt_in_flight(bench, trigger, event):
+    """
+    The first call answers while the second one still runs: only the second one counts.
+    """
+    first, second, reply, clock = Gate(), Gate(), event("u"), Clock()
+    slow = trigger("slow", timeout=60.0, delay=1.0, policy="linear")
+    broker = bench.start(slow, trigger("two", "u"), clock=clock, scale=1.0)
+    bench.scripts["slow"].answers = [lambda given: (first(given), 422)[1], lambda given: (second(given), reply)[1]]
+
+    broker.accept(event())
+    bench.scripts["slow"].wait(1)
+    clock.move(60, broker)
+    clock.move(1, broker)
+    bench.scripts["slow"].wait(2)
+    first.opened.set()
+    wait_until(broker, lambda: broker.stats()["abandoned"] == 0)
+    in_flight = broker.stats()["queues"]["slow"]["in_flight"]
+    second.opened.set()
+
+    assert in_flight == 1
+    assert broker.wait_idle(PATIENCE)
+    assert bench.scripts["two"].seen == [reply]
+    assert bench.scripts["dead"].seen == []
 
 
 def test_subscriber_is_told_how_long_it_has(bench, trigger, event):
@@ -360,12 +405,14 @@ def test_calls_that_hang_do_not_take_the_places_of_others(bench, trigger, event)
     """
     After its time-out a call is no longer counted: two hang, and the third event still arrives with two places.
     """
-    gate = Gate()
-    broker = bench.start(trigger("slow", timeout=1.0, retry=0), concurrency=2)
+    gate, clock = Gate(), Clock()
+    broker = bench.start(trigger("slow", timeout=60.0, retry=0), concurrency=2, clock=clock, scale=1.0)
     bench.scripts["slow"].answers = [gate, gate, 202]
 
     for _ in range(3):
         broker.accept(event())
+    bench.scripts["slow"].wait(2)
+    clock.move(60, broker)
     assert broker.wait_idle(PATIENCE)
     stats = broker.stats()
     gate.opened.set()
@@ -481,16 +528,6 @@ def test_unordered_events_overtake_one_that_waits_for_its_retry(bench, trigger, 
     assert bench.scripts["greet"].ids() == ["a", "b", "a"]
 
 
-class Clock:
-    """A clock that stands still until the test moves it. The timer looks at it when something new is put before it."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.mark.parametrize(("policy", "pauses"), [("exponential", [4.0, 8.0, 16.0]), ("linear", [2.0, 4.0, 6.0])])
 def test_pauses_follow_the_policy(bench, trigger, event, policy, pauses):
     """
@@ -504,11 +541,9 @@ def test_pauses_follow_the_policy(bench, trigger, event, policy, pauses):
 
     for number, wait in enumerate(pauses, start=2):
         wait_until(broker, lambda: broker.stats()["queues"]["greet"]["paused"] == 1)
-        clock.now += wait - 0.01
-        nudge(broker)
+        clock.move(wait - 0.01, broker)
         early = len(bench.scripts["greet"].seen)
-        clock.now += 0.01
-        nudge(broker)
+        clock.move(0.01, broker)
         bench.scripts["greet"].wait(number)
         assert early == number - 1
 
@@ -711,10 +746,3 @@ def wait_until(broker, condition):
     """Wait until a condition holds on the broker, which says when something has changed."""
     with broker._changed:
         assert broker._changed.wait_for(condition, PATIENCE), "waited in vain"
-
-
-def nudge(broker):
-    """Let the timer look at a clock that was moved by hand, and wait until it has."""
-    looked = threading.Event()
-    broker._timer.at(broker._clock(), looked.set)
-    assert looked.wait(PATIENCE)
