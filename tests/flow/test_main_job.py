@@ -144,9 +144,9 @@ def test_malformed_event_is_refused_at_the_door(world):
 
 def test_invalid_data_is_kept_whole_and_harms_nothing(world):
     """A matched event with data that its contract refuses is 422 and lands in the dead letters; all else goes on."""
-    answer = world.inject(
-        "parley.request.created", {"request_id": "no uuid", "note": "keep me"}, **{"ce-subject": "bad-1"}
-    )
+    data = {"request_id": "no uuid", "note": "keep me"}
+
+    answer = world.inject("parley.request.created", data, **{"ce-subject": "bad-1"})
 
     [(code, reason, kept)] = world.until(
         lambda: world.rows("select code, reason, event->'data' from dead_letters where subject = 'bad-1'")
