@@ -5,6 +5,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,6 +20,21 @@ from parley.domain import ids
 from parley.domain.delivery import Due, Job
 from parley.domain.plan import Plan, Rank
 from parley.domain.requests import NewRequest, SessionWanted
+
+
+ALLOWED = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A skipped test is a failed one, unless its reason is on the list."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+        if reason not in ALLOWED:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: skipped, and the reason is not in tests/allowed_skips.txt: {reason}"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,55 @@
+# Parley. `make` shows what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := PYTHONPATH=lib .venv/bin/python
+export PYTHON
+
+.PHONY: help run dev ask test check bench kill stage deploy migrate lock clean setup setup-tests
+
+help: ## this text
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## set everything up and run all functions in one process
+	@$(PY) -m standalone
+
+dev: setup ## the same with one process per function
+	@$(PY) -m standalone --processes
+
+ask: setup ## ask a question: make ask Q="How do I reset my password?"
+	@$(PY) -m standalone.ask "$(Q)"
+
+test: setup-tests ## set everything up and run all tests
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: setup-tests ## style, types and the arrows between packages
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@PYTHONPATH=lib .venv/bin/lint-imports
+
+bench: setup-tests ## start-up, memory, latency and throughput, measured here
+	@PYTHONPATH=lib:tests .venv/bin/python -m bench $(ARGS)
+
+kill: setup-tests ## kill -9 everything at random moments: make kill N=100
+	@KILL_ROUNDS=$(or $(N),100) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/faults/test_kill.py
+
+stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
+	@$(PY) -m devkit.stage $(FN)
+
+deploy: stage ## deploy one function: make deploy FN=normalize
+	kn func deploy --path .build/$(FN)
+
+migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=--list shows)
+	@$(PY) -m parley.adapters.postgres.migrate $(ARGS)
+
+lock: setup-tests ## pin every version anew (ARGS=--upgrade takes newer ones)
+	@$(PY) -m devkit.lock $(ARGS)
+
+clean: ## remove what was installed and built, but not the data in .parley
+	rm -rf .venv .venv.lock .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+setup:
+	@sh lib/devkit/venv.sh requirements.txt
+
+setup-tests:
+	@sh lib/devkit/venv.sh requirements.txt tests/requirements.txt

@@ -1,0 +1,96 @@
+"""
+Assemble a function for `func`: its folder, the library beside it, and the configuration that it reads.
+
+    python -m devkit.stage NAME…|all
+
+What lies in `.build/NAME` afterwards is all that is built and deployed. Only files whose content differs are written,
+so that func's build cache holds. What func itself writes stays: its `.func` folder, and its changes to func.yaml as
+long as ours is the same.
+"""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / ".build"
+# The functions that read configuration from files, and what they read.
+CONFIG = {"agent-turn": ("agents", "integrations.yaml")}
+MARK = ".staged"  # the digest of our func.yaml at the last staging
+
+
+def main(arguments: list[str]) -> int:
+    """Stage what is named. Returns the exit status."""
+    known = names()
+    wanted = known if arguments == ["all"] else arguments
+    if not wanted or any(name not in known for name in wanted):
+        print(f"FN is one of: all {' '.join(known)}", file=sys.stderr)
+        return 2
+    for name in wanted:
+        written = stage(name)
+        print(f"staged {name}: {written} files written")
+    return 0
+
+
+def names() -> list[str]:
+    """Give the functions of the project."""
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/func.yaml"))
+
+
+def stage(name: str, build: Path = BUILD) -> int:
+    """Bring `build/name` up to date. Returns how many files were written."""
+    target = build / name
+    wanted = {path: source for path, source in _files(name)}  # noqa: C416 - a later entry wins
+    written = sum(_write(source, target / path) for path, source in wanted.items() if path != Path("func.yaml"))
+    written += _func_yaml(wanted[Path("func.yaml")], target)
+    _remove_others(target, set(wanted))
+    return written
+
+
+def _files(name: str) -> Iterator[tuple[Path, Path]]:
+    yield from _tree(ROOT / "functions" / name, Path())
+    yield from _tree(ROOT / "lib" / "parley", Path("parley"))
+    for part in CONFIG.get(name, ()):
+        source = ROOT / "config" / part
+        yield from _tree(source, Path("config") / part) if source.is_dir() else [(Path("config") / part, source)]
+
+
+def _tree(source: Path, under: Path) -> Iterator[tuple[Path, Path]]:
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield under / path.relative_to(source), path
+
+
+def _write(source: Path, target: Path) -> bool:
+    if target.is_file() and target.read_bytes() == source.read_bytes():
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+    return True
+
+
+def _func_yaml(source: Path, target: Path) -> bool:
+    """Take ours when it has changed since; else func's additions stay."""
+    digest, mark, staged = hashlib.sha256(source.read_bytes()).hexdigest(), target / MARK, target / "func.yaml"
+    if staged.is_file() and mark.is_file() and mark.read_text(encoding="ascii") == digest:
+        return False
+    shutil.copy2(source, staged)
+    mark.write_text(digest, encoding="ascii")
+    return True
+
+
+def _remove_others(target: Path, wanted: set[Path]) -> None:
+    for path in sorted(target.rglob("*"), reverse=True):
+        inner = path.relative_to(target)
+        if inner.parts[0] == ".func" or inner == Path(MARK) or inner in wanted:
+            continue
+        if path.is_file():
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
