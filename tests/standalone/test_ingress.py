@@ -1,9 +1,10 @@
 """The broker's door: what it answers to whom."""
 
+import io
 import json
 
 import pytest
-from werkzeug.test import Client
+from werkzeug.test import Client, EnvironBuilder
 
 from parley.errors import Unavailable
 from standalone.ingress import ingress_app
@@ -131,6 +132,19 @@ def test_event_that_is_too_large(door):
     larger = door.post(DOOR, headers=BINARY, data=b"1" * (MAX_BYTES + 1))
 
     assert (largest.status_code, larger.status_code) == (202, 413)
+
+
+def test_event_that_is_too_large_and_does_not_say_so(door):
+    """
+    Without a Content-Length, as in chunks, the limit is the same.
+    """
+    body = io.BytesIO(b"1" * (MAX_BYTES + 1))
+    environ = EnvironBuilder(DOOR, method="POST", headers=BINARY, input_stream=body).get_environ()
+    del environ["CONTENT_LENGTH"]
+
+    answer = door.open({**environ, "wsgi.input_terminated": True})
+
+    assert answer.status_code == 413
 
 
 def test_event_that_could_not_be_stored(bench, trigger):
