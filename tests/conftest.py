@@ -21,7 +21,6 @@ from parley.domain.delivery import Due, Job
 from parley.domain.plan import Plan, Rank
 from parley.domain.requests import NewRequest, SessionWanted
 
-
 ALLOWED = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
 
 

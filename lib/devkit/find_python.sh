@@ -8,12 +8,15 @@ usable() {
 }
 
 seen=""
+# HOME may be empty or somebody else's; the account knows its own.
+home=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)
 for candidate in \
     "$PYTHON" python3.14 python3.13 python3.12 python3 python \
     /usr/local/bin/python3 /opt/homebrew/bin/python3 /usr/bin/python3 \
     "$HOME"/.pyenv/versions/*/bin/python3 "$HOME"/.asdf/installs/python/*/bin/python3 \
     "$HOME"/.local/share/uv/python/*/bin/python3 "$HOME"/.local/share/mise/installs/python/*/bin/python3 \
-    /opt/python/*/bin/python3 /root/.pyenv/versions/*/bin/python3
+    /opt/python/*/bin/python3 \
+    "$home"/.pyenv/versions/*/bin/python3
 do
     [ -n "$candidate" ] || continue
     path=$(command -v "$candidate" 2>/dev/null) || continue

@@ -38,7 +38,7 @@ def _running(said: Path) -> Iterator[dict[str, Any] | None]:
         return
     print("starting Parley …", file=sys.stderr)
     env = {**os.environ, "PORT": "0", "BROKER_PORT": "0"}
-    with subprocess.Popen([sys.executable, "-m", "standalone"], env=env, stdout=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-m", "standalone"], env=env, stdout=subprocess.DEVNULL) as process:
         try:
             until = time.monotonic() + 60
             while not (facts := _facts(said)) and process.poll() is None and time.monotonic() < until:
@@ -51,7 +51,7 @@ def _running(said: Path) -> Iterator[dict[str, Any] | None]:
 def _facts(said: Path) -> dict[str, Any] | None:
     try:
         facts: dict[str, Any] = json.loads(said.read_text(encoding="utf-8"))
-        with urllib.request.urlopen(f"http://127.0.0.1:{facts['port']}/health/liveness", timeout=2):  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{facts['port']}/health/liveness", timeout=2):
             return facts
     except (OSError, ValueError, KeyError):
         return None
@@ -60,7 +60,7 @@ def _facts(said: Path) -> dict[str, Any] | None:
 def _ask(facts: dict[str, Any], question: str) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {facts['key']}", "Content-Type": "application/json"}
     url = f"http://127.0.0.1:{facts['port']}/api/v1/requests"
-    request = urllib.request.Request(url, json.dumps({"content": question}).encode(), headers)  # noqa: S310
+    request = urllib.request.Request(url, json.dumps({"content": question}).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=40) as response:  # noqa: S310
             answer: dict[str, Any] = json.load(response)
@@ -80,7 +80,8 @@ def _show(answer: dict[str, Any]) -> None:
         return
     console.print(Markdown(result["text"]))
     for number, source in enumerate(result["citations"], start=1):
-        console.print(f"[dim]{number}. {source['title']}: {source['heading']} ({source['document']}.md#{source['anchor']})")
+        where = f"{source['document']}.md#{source['anchor']}"
+        console.print(f"[dim]{number}. {source['title']}: {source['heading']} ({where})")
 
 
 if __name__ == "__main__":
