@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from werkzeug.test import Client, EnvironBuilder
+from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from parley.errors import Unavailable
 from standalone.ingress import ingress_app
@@ -142,9 +142,9 @@ def test_event_that_is_too_large_and_does_not_say_so(door):
     environ = EnvironBuilder(DOOR, method="POST", headers=BINARY, input_stream=body).get_environ()
     del environ["CONTENT_LENGTH"]
 
-    answer = door.open({**environ, "wsgi.input_terminated": True})
+    _, status, _ = run_wsgi_app(ingress_app(door.broker), {**environ, "wsgi.input_terminated": True})
 
-    assert answer.status_code == 413
+    assert status.startswith("413 ")
 
 
 def test_event_that_could_not_be_stored(bench, trigger):

@@ -23,6 +23,25 @@ def test_every_task_runs_at_once():
     assert not meeting.broken
 
 
+def test_one_free_thread_is_not_promised_to_two_tasks():
+    """
+    Two tasks come before the free thread has looked: one takes it, the other gets a new one.
+    """
+    workers = Workers("test")
+    workers.submit(lambda: None)
+    with workers._changed:
+        assert workers._changed.wait_for(lambda: not workers._tasks, PATIENCE)
+        workers._changed.wait_for(lambda: workers._free == 1, 0.1)
+    meeting = threading.Barrier(3)
+
+    with workers._changed:
+        workers.submit(lambda: meeting.wait(PATIENCE))
+        workers.submit(lambda: meeting.wait(PATIENCE))
+
+    meeting.wait(PATIENCE)
+    workers.stop()
+
+
 def test_free_threads_are_used_again():
     """
     A hundred tasks, one after the other, need a few threads only.
