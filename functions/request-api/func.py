@@ -28,7 +28,7 @@ class Config:
     database_url: str
     k_sink: str
     webhook_signing_key: str
-    threads: int = 12
+    threads: int = 8
     deadline_seconds: float = 900
     nudge_seconds: float = 30
 

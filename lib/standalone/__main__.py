@@ -92,7 +92,8 @@ def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, pr
     env["K_SINK"] = f"http://127.0.0.1:{broker_port}/parley/parley"
     key = _key(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
-    functions, subscribers = start(stack, env, port, broker_port)
+    own = env if processes else {"THREADS": str(chosen.threads), **env}
+    functions, subscribers = start(stack, own, port, broker_port)
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
     broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale)
     ingress = ingress_app(broker)

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -28,15 +29,29 @@ def _clean(text: str) -> str:
     return text
 
 
+def _web(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host or not url.isprintable():
+        raise ValueError("is no URL of a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user name")
+    return url
+
+
 Clean = Annotated[str, AfterValidator(_clean)]
-_EMAIL = re.compile(r"\A[^\s@<>,;:\"()\\]{1,64}@[^\s@<>,;]+\Z")
+_EMAIL = re.compile(r"\A[^\s\x00-\x1f\x7f@<>,;:\"()\\]{1,64}@[^\s\x00-\x1f\x7f@<>,;]+\Z")
 _URL = re.compile(r"\Ahttps?://[^\s\x00-\x1f]+\Z")
 _PHONE = re.compile(r"\A\+[1-9]\d{6,14}\Z")
 
 Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
-Url = Annotated[str, StringConstraints(max_length=2000, pattern=_URL)]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=_URL), AfterValidator(_web)]
 Phone = Annotated[str, StringConstraints(pattern=_PHONE)]
-Context = dict[Clean, Clean | int | float | bool | None]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Context = dict[Clean, Clean | int | Finite | bool | None]
 
 
 class Strict(BaseModel):
@@ -101,6 +116,13 @@ class Integration(Strict):
     enabled: bool | None = None
     rank: Annotated[int, Field(ge=1, le=99)] | None = None
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+def config(channel: str, wanted: Integration) -> dict[str, Any]:
+    """Give a channel's own fields, valid. What is turned off needs none. Raises Problem."""
+    if wanted.enabled is False and not wanted.config:
+        return {}
+    return validated(CONFIGS[channel], wanted.config, "/config").model_dump(exclude_none=True)
 
 
 def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:

@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace, store: Keys) -> int:
             print("revoked")
         case _:
             for key in store.all():
-                state = "revoked" if key["revoked_at"] else "valid"
+                state = "revoked" if key["revoked_at"] else "expired" if key["is_expired"] else "valid"
                 print(f"{key['prefix']}  {key['role']:8} {state:8} {key['email'] or '-':32} {key['name']}")
     return 0
 

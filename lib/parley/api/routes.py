@@ -33,7 +33,7 @@ BODY = 64 << 10  # bytes
 LONGEST_WAIT = 25.0  # seconds
 KINDS = {"": "generic", "/web": "web", "/cli": "cli", "/tool": "tool", "/generic": "generic"}
 
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
 
 
@@ -102,6 +102,7 @@ class Api:
         if not is_over:
             self._nudge(accepted)
         asynchronous, seconds = _preference(flask.request.headers.get("Prefer", ""))
+        seconds = LONGEST_WAIT if seconds is None else seconds
         if not (is_over or asynchronous):
             is_over = self._waiting.wait(accepted.request_id, lambda _, state: state in TERMINAL, seconds)
         row = self._views.request(accepted.request_id)
@@ -156,14 +157,14 @@ class Api:
 
     def _status(self, who: Principal, id_: UUID) -> Any:
         row = self._own(who, self._views.request(id_))
-        etag = flask.request.headers.get("If-None-Match", "")
-        if etag == views.etag(row):
-            _, seconds = _preference(flask.request.headers.get("Prefer", "wait=0"))
+        _, seconds = _preference(flask.request.headers.get("Prefer", ""))
+        applied = {} if seconds is None else {"Preference-Applied": f"wait={seconds:g}"}
+        if flask.request.if_none_match.contains_weak(views.etag(row).strip('"')):
             version = row["version"]
-            if not self._waiting.wait(id_, lambda now, _: now != version, seconds):
-                return "", 304, {"ETag": views.etag(row)}
+            if not seconds or not self._waiting.wait(id_, lambda now, _: now != version, seconds):
+                return "", 304, {"ETag": views.etag(row), **applied}
             row = self._own(who, self._views.request(id_))
-        return views.status(row), 200, {"ETag": views.etag(row)}
+        return views.status(row), 200, {"ETag": views.etag(row), **applied}
 
     def _result(self, who: Principal, id_: UUID) -> Any:
         row = self._own(who, self._views.request(id_))
@@ -173,7 +174,7 @@ class Api:
 
     def _deliveries(self, who: Principal) -> Any:
         limit = flask.request.args.get("limit", "50")
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 100):
+        if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= 100):
             raise Problem("bad-request", detail="limit is a number from 1 to 100.")
         return {"items": [views.plain(row) for row in self._views.deliveries(who.user_id, int(limit))]}
 
@@ -187,8 +188,7 @@ class Api:
         if channel not in bodies.CONFIGS:
             raise Problem("not-found")
         wanted = bodies.validated(bodies.Integration, _json())
-        fields = bodies.validated(bodies.CONFIGS[channel], wanted.config, "/config")
-        values = {"enabled": wanted.enabled, "rank": wanted.rank, "config": fields.model_dump(exclude_none=True)}
+        values = {"enabled": wanted.enabled, "rank": wanted.rank, "config": bodies.config(channel, wanted)}
         row = self._views.put_integration(who.user_id, channel, values)
         is_new = row.pop("is_new")
         shown = views.plain(row)
@@ -232,14 +232,13 @@ def _json() -> Any:
         raise Problem("bad-request", detail="The body is not JSON in UTF-8.") from None
 
 
-def _preference(text: str) -> tuple[bool, float]:
-    """Read `Prefer` (RFC 7240): whether to answer at once, and how many seconds to wait otherwise."""
-    parts = [part.strip().lower() for part in text.split(",")]
+def _preference(text: str) -> tuple[bool, float | None]:
+    """Read `Prefer` (RFC 7240): whether to answer at once, and how many seconds to wait, if that was said."""
+    parts = [part.split(";")[0].strip().lower() for part in text.split(",")]
     waits = [part[5:].strip('"') for part in parts if part.startswith("wait=")]
-    seconds = (
-        float(waits[0]) if waits and waits[0].isascii() and waits[0].isdigit() and len(waits[0]) < 6 else LONGEST_WAIT
-    )
-    return "respond-async" in parts, min(seconds, LONGEST_WAIT)
+    if not (waits and waits[0].isascii() and waits[0].isdigit()):
+        return "respond-async" in parts, None
+    return "respond-async" in parts, min(float(waits[0]), LONGEST_WAIT)
 
 
 def _idempotency_key(*, required: bool) -> str | None:
@@ -265,9 +264,9 @@ def _traceparent() -> str:
 
 def _problem(problem: Problem, request: flask.Request) -> Response:
     body = problem.body()
-    if asked := request.headers.get("X-Request-Id"):
-        body["request_id"] = asked[:200]
     headers = {**problem.headers, "Cache-Control": "no-store"}
+    if asked := request.headers.get("X-Request-Id"):
+        body["request_id"] = headers["X-Request-Id"] = asked[:200]
     return Response(envelope.dumps(body), problem.status, headers, content_type="application/problem+json")
 
 

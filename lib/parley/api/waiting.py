@@ -55,6 +55,14 @@ class Waiting:
                 self._waiters.discard(waiter)
 
     def _poll(self) -> None:
+        try:
+            self._look_again_and_again()
+        except BaseException:
+            with self._changed:
+                self._thread = None  # the next waiter starts another
+            raise
+
+    def _look_again_and_again(self) -> None:
         while True:
             with self._changed:
                 if not self._waiters and not self._changed.wait_for(lambda: self._waiters, 5):
@@ -62,9 +70,14 @@ class Waiting:
                     return
                 waiters = list(self._waiters)
             self._wake(waiters)
-            age = time.monotonic() - max(waiter.since for waiter in waiters)
-            pause = next(pause for limit, pause in _PACE if age < limit)
-            threading.Event().wait(pause)
+            self._pause(set(waiters))
+
+    def _pause(self, seen: set[_Waiter]) -> None:
+        """Wait as long as the youngest waiter allows, or until there is a younger one."""
+        age = time.monotonic() - max(waiter.since for waiter in seen)
+        pause = next(pause for limit, pause in _PACE if age < limit)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiters <= seen, pause)
 
     def _wake(self, waiters: list[_Waiter]) -> None:
         try:

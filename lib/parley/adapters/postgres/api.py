@@ -19,7 +19,7 @@ class Keys:
     def principal(self, key: str) -> Principal | None:
         """Give the owner of a key that is valid now."""
         prefix = keys.prefix(key)
-        row = self._database.row("key_by_prefix", prefix=prefix) if prefix else None
+        row = self._database.row("key_by_prefix", prefix=prefix, digest=keys.digest(key)) if prefix else None
         if row is None or not keys.is_same(key, row["digest"]):
             return None
         return Principal(row["id"], row["user_id"], row["role"])

@@ -1,11 +1,13 @@
 -- name: key_by_prefix
--- A key that has expired or was revoked is as good as none. Its last use is written at most once a minute.
+-- A key that has expired or was revoked is as good as none. Its last use is written at most once a minute, and only
+-- for the key itself: anybody may know the prefix.
 with found as (
     select id, digest, user_id, role, last_used_at from api_keys
      where prefix = %(prefix)s and revoked_at is null and (expires_at is null or expires_at > now())
 ), used as (
     update api_keys k set last_used_at = now() from found f
-     where k.id = f.id and (f.last_used_at is null or f.last_used_at < now() - interval '1 minute')
+     where k.id = f.id and f.digest = %(digest)s
+       and (f.last_used_at is null or f.last_used_at < now() - interval '1 minute')
 )
 select id, digest, user_id, role from found
 
@@ -15,7 +17,8 @@ values (%(id)s, %(prefix)s, %(digest)s, %(user_id)s, %(role)s, %(name)s,
         now() + make_interval(days => %(days)s::int))
 
 -- name: list_keys
-select k.prefix, k.name, k.role, u.email, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
+select k.prefix, k.name, k.role, u.email, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
+       coalesce(k.expires_at <= now(), false) as is_expired
   from api_keys k join users u on u.id = k.user_id order by k.created_at
 
 -- name: revoke_key

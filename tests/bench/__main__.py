@@ -1,0 +1,188 @@
+"""
+Measure and print: `make bench`, or `make bench ARGS="--runs 7 --seconds 10 --json out.json"`.
+
+Medians with the spread (lowest to highest run). Everything runs on this machine: client, stand-ins, PostgreSQL.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bench import starting, turning
+from devkit.aws import Amazon
+from devkit.installation import QUICK, Installation
+from devkit.mailbox import Mailbox
+from devkit.receiver import WebhookReceiver
+from devkit.slack import GENERAL, SlackStandIn
+from parley.adapters.postgres.database import Database
+from standalone import host
+from standalone.__main__ import prepare
+from standalone.postgres import EmbeddedPostgres
+
+console = Console()
+
+
+def main() -> None:
+    """Run all measurements."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        found = {"starts": starts(there, options.runs), "turns": turns(there, options.runs, options.seconds)}
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
+
+
+def starts(folder: Path, runs: int) -> dict[str, Any]:
+    """Cold starts of every function beside an empty one, in the same run."""
+    with (
+        EmbeddedPostgres(folder / "postgres", durable=False) as postgres, SlackStandIn() as slack, Mailbox() as mail,
+        WebhookReceiver() as hook, Amazon() as amazon, _sink() as sink,
+    ):  # fmt: skip
+        url = postgres.start()
+        prepare(url, starting.ROOT)
+        database = Database(url, name="bench")
+        places = {
+            "slack": {"workspace": "T1", "conversation": GENERAL}, "email": {"to": "ann@example.org"}, "test": {},
+            "sms": {"to": "+15005550006"}, "webhook": {"url": hook.url, "integration": "bench"},
+        }  # fmt: skip
+        events = starting.Events(database, slack, places)
+        keys = amazon.credentials
+        env = {
+            **os.environ, "DATABASE_URL": url, "K_SINK": sink.url, "EVENT_KEY": "bench", "WEBHOOK_SIGNING_KEY": "bench",
+            "SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_BOT_TOKEN": slack.token,
+            "SLACK_API_URL": slack.api_url,
+            "SMTP_URL": mail.url, "MAIL_FROM": "parley@example.org", "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
+            "SNS_ENDPOINT_URL": amazon.endpoint_url, "WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8", "ADDRESS": "127.0.0.1",
+            "CONFIG_DIR": str(starting.ROOT / "config"), "LOG_LEVEL": "ERROR", "PYTHONPATH": str(starting.ROOT / "lib"),
+        }  # fmt: skip
+        names = ["empty", *host.names(starting.ROOT)]
+        samples: dict[str, list[starting.Start]] = {name: [] for name in names}
+        (folder / "empty").mkdir()
+        for _ in track(range(runs), "starts", console=console):
+            for name in names:  # in turn, so that a busy moment hits all alike
+                [port] = host.free_ports(1)
+                where, command, post = starting.ROOT / "functions" / name, starting.SERVE, None
+                if name == "empty":
+                    where = folder / "empty"
+                    command, post = starting.empty(where, port)
+                here = {**env, "PORT": str(port)}
+                samples[name].append(starting.measure(command, where, here, port, post or events.of(name)))
+        database.close()
+    return _show_starts(samples)
+
+
+def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
+    """Latency and throughput of whole turns, all functions in one process."""
+    found: dict[str, Any] = {}
+    with SlackStandIn() as slack:
+        env = {
+            **{k: v for k, v in QUICK.items() if k != "BROKER_SCALE"}, "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.signing_secret, "LOG_LEVEL": "ERROR",
+        }  # fmt: skip
+        with Installation(folder / "parley", env) as parley:
+            turning.slack_latencies(parley, slack, 20)  # warm
+            before = turning.broker_counts(parley)
+            latencies = sorted(turning.slack_latencies(parley, slack, 200))
+            after = turning.broker_counts(parley)
+            found["slack_ms"] = {"p50": _at(latencies, 0.5), "p99": _at(latencies, 0.99)}
+            found["events_per_turn"] = (after["accepted"] - before["accepted"]) / 200
+            found["deliveries_per_turn"] = (after["delivered"] - before["delivered"]) / 200
+            loads = [
+                [turning.load(parley, clients, seconds / 2) for _ in range(max(3, runs // 2))]
+                for clients in track((1, 8, 32), "load", console=console)
+            ]
+    _show_turns(found, loads)
+    found["load"] = [
+        {
+            "clients": group[0].clients,
+            "turns_per_second": [one.rate for one in group],
+            "failed": sum(o.failed for o in group),
+        }
+        for group in loads
+    ]
+    return found
+
+
+def _show_starts(samples: dict[str, list[starting.Start]]) -> dict[str, Any]:
+    table = Table(title="From zero: milliseconds, median (lowest … highest)", title_justify="left")
+    for name in ("function", "ready", "to empty", "first event answered", "to empty", "idle MB", "used MB"):
+        table.add_column(name, justify="left" if name == "function" else "right")
+    empty_ready = statistics.median(s.ready for s in samples["empty"])
+    empty_answered = statistics.median(s.answered for s in samples["empty"])
+    found = {}
+    for name, all_ in samples.items():
+        ready, answered = ([getattr(s, field) for s in all_] for field in ("ready", "answered"))
+        ratios = statistics.median(ready) / empty_ready, statistics.median(answered) / empty_answered
+        memory = [statistics.median(getattr(s, field) for s in all_) for field in ("idle", "used")]
+        table.add_row(
+            name,
+            _spread(ready),
+            f"{ratios[0]:.2f}",
+            _spread(answered),
+            f"{ratios[1]:.2f}",
+            *(f"{m:.0f}" for m in memory),
+        )
+        found[name] = {"ready": ready, "answered": answered, "ratios": ratios, "memory": memory}
+    console.print(table)
+    return found
+
+
+def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]]) -> None:
+    table = Table(title="Whole turns, all functions in one process", title_justify="left")
+    for name in ("", "median (lowest … highest)", "p50 ms", "p99 ms", "failed"):
+        table.add_column(name, justify="left" if not name else "right")
+    table.add_row(
+        "Slack: event → posted", "", f"{found['slack_ms']['p50']:.0f}", f"{found['slack_ms']['p99']:.0f}", "0"
+    )
+    for group in loads:
+        latencies = sorted(ms for one in group for ms in one.latencies)
+        rates = _spread([one.rate for one in group])
+        failed = sum(one.failed for one in group)
+        label = f"HTTP, {group[0].clients} clients: turns/s"
+        table.add_row(label, rates, f"{_at(latencies, 0.5):.0f}", f"{_at(latencies, 0.99):.0f}", str(failed))
+    table.add_row("events per turn (Slack)", f"{found['events_per_turn']:.2f}", "", "", "")
+    table.add_row("deliveries per turn (Slack)", f"{found['deliveries_per_turn']:.2f}", "", "", "")
+    console.print(table)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.0f} ({min(values):.0f} … {max(values):.0f})"
+
+
+def _at(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
+
+
+def _sink() -> Any:
+    """A broker that takes everything."""
+    from devkit.serving import LocalServer, Reply
+
+    class Sink:
+        def __enter__(self) -> Self:
+            self._server = LocalServer(lambda _: Reply(202))
+            self._server.start()
+            self.url = self._server.url
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._server.stop()
+
+    return Sink()
+
+
+if __name__ == "__main__":
+    main()
