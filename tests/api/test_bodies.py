@@ -16,6 +16,7 @@ from parley.domain.requests import Accepted
 REQUESTS = "/api/v1/requests"
 LONGEST = 32 << 10
 LARGEST = 64 << 10
+HEADERS = {"Authorization": "Bearer of anybody", "Prefer": "respond-async"}
 
 
 def faults(model, value):
@@ -134,7 +135,7 @@ def post(doors):
     client = serve.application(function).test_client()
 
     def send(body, media="application/json"):
-        return client.post(REQUESTS, data=body, headers={"Content-Type": media, "Prefer": "respond-async"})
+        return client.post(REQUESTS, data=body, headers=HEADERS | {"Content-Type": media})
 
     return send
 
