@@ -1,0 +1,158 @@
+"""Each folder of functions/ is one function: its files, its settings and its limits agree."""
+
+import ast
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft4Validator
+from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
+from wiring.func_yaml import FuncYaml
+
+from parley.serve import Server
+
+FOLDERS = [*(ROOT / "functions" / name for name in FUNCTIONS), ROOT]
+BUDGET = 180  # connections: PostgreSQL's default is 100, a small managed one has 200
+REFERENCE = re.compile(r"\{\{ (secret|configMap):([-a-z0-9]+):([-._A-Za-z0-9]+) \}\}")
+
+folders = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.relative_to(ROOT).name or "root")
+functions = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def envs(spec):
+    return {env["name"]: env["value"] for env in spec["run"]["envs"]}
+
+
+def test_the_ten_functions_are_there():
+    assert (
+        sorted(
+            ["slack-ingest", "request-api", "normalize", "agent-turn", "recover"]
+            + [f"deliver-{channel}" for channel in ("slack", "email", "sms", "webhook", "test")]
+        )
+        == FUNCTIONS
+    )
+
+
+@folders
+def test_func_yaml_is_valid(folder, func_yaml):
+    FuncYaml.model_validate(func_yaml(folder))
+
+
+@folders
+def test_func_yaml_fits_the_published_schema(folder, func_yaml):
+    """With PARLEY_SCHEMAS, a folder with func's own JSON schema, what it requires and allows holds as well."""
+    schemas = os.environ.get("PARLEY_SCHEMAS")
+    if not schemas:
+        return  # the strict model above stands in for it
+    schema = json.loads((Path(schemas) / "func_yaml-schema.json").read_text(encoding="utf-8"))
+    values = json.loads(json.dumps(func_yaml(folder), default=str))  # YAML's dates are text in JSON
+    assert [error.message for error in Draft4Validator(schema).iter_errors(values)] == []
+
+
+@functions
+def test_one_name_for_folder_and_service(name, func_yaml):
+    spec = func_yaml(ROOT / "functions" / name)
+    assert (spec["name"], spec["deploy"]["namespace"]) == (name, "parley")
+    assert spec["invoke"] == ("http" if name in PUBLIC else "cloudevent")
+
+
+@functions
+def test_scales_to_zero_and_only_the_doors_are_public(name, func_yaml):
+    deploy = func_yaml(ROOT / "functions" / name)["deploy"]
+    assert deploy["options"]["scale"]["min"] == 0
+    private = {"key": "networking.knative.dev/visibility", "value": "cluster-local"} in deploy.get("labels", [])
+    assert private == (name not in PUBLIC)
+
+
+def test_the_root_function_never_scales(func_yaml):
+    spec = func_yaml(ROOT)
+    assert spec["deploy"]["options"]["scale"] == {"min": 1, "max": 1}
+    assert envs(spec)["MAX_INSTANCES"] == "1"
+
+
+@folders
+def test_a_thread_is_always_free_for_health_checks(folder, func_yaml):
+    spec = func_yaml(folder)
+    assert int(envs(spec)["THREADS"]) == spec["deploy"]["options"]["resources"]["limits"]["concurrency"] + 2
+
+
+@functions
+def test_the_functions_check_their_health_where_parliament_serves_it(name, func_yaml):
+    endpoints = func_yaml(ROOT / "functions" / name)["deploy"]["healthEndpoints"]
+    assert endpoints == {"liveness": "/health/liveness", "readiness": "/health/readiness"}
+
+
+@functions
+def test_every_setting_is_one_that_the_function_knows_and_needs(name, func_yaml, loaded, wiring):
+    given = set(envs(func_yaml(ROOT / "functions" / name)))
+    fields = {field.name.upper(): field for field in dataclasses.fields(loaded(name).Config)}
+    serve = {field.name.upper() for field in dataclasses.fields(Server)}
+    assert given <= set(fields) | serve
+    required = {key for key, field in fields.items() if field.default is dataclasses.MISSING}
+    bound = {"K_SINK"} if name in wiring.bound else set()
+    assert required <= given | bound
+    assert ("K_SINK" in fields) == bool(bound), "a SinkBinding gives K_SINK to those that publish, and to no other"
+
+
+@functions
+def test_secrets_come_by_reference(name, func_yaml):
+    for key, value in envs(func_yaml(ROOT / "functions" / name)).items():
+        secret = any(word in key for word in ("URL", "KEY", "SECRET", "TOKEN"))
+        kind = (REFERENCE.fullmatch(value) or [None, None])[1]
+        assert kind == "secret" if secret else kind != "secret", key
+
+
+def test_what_is_referred_to_is_in_config_cluster_and_nothing_else(func_yaml):
+    referred = set()
+    for folder in FOLDERS:
+        for value in envs(func_yaml(folder)).values():
+            if "{{" in value:
+                referred.add(REFERENCE.fullmatch(value).groups())
+    offered = set()
+    for path in (ROOT / "config" / "cluster").glob("*.yaml"):
+        for one in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if one["kind"] == "Namespace":
+                assert one["metadata"]["name"] == "parley"
+                continue
+            assert one["metadata"]["namespace"] == "parley"
+            kind, values = ("secret", one["stringData"]) if one["kind"] == "Secret" else ("configMap", one["data"])
+            offered |= {(kind, one["metadata"]["name"], key) for key in values}
+            assert kind == "configMap" or set(values.values()) == {""}, "a template holds no secret"
+    assert referred == offered
+
+
+def test_all_instances_together_stay_inside_the_databases_budget(func_yaml, pool_sizes):
+    total = 0
+    for name in FUNCTIONS:
+        pool = pool_sizes(name)
+        assert pool == {"slack-ingest": 0, "request-api": 4}.get(name, 2)
+        total += pool * func_yaml(ROOT / "functions" / name)["deploy"]["options"]["scale"]["max"]
+    assert total <= BUDGET
+
+
+@folders
+def test_both_builders_find_what_to_start(folder):
+    """The buildpack reads the Procfile, s2i runs app.sh."""
+    serves = "func.py" if folder == ROOT else "-m parley.serve"
+    assert re.fullmatch(rf"web: python {re.escape(serves)}( \.)?\n", (folder / "Procfile").read_text(encoding="utf-8"))
+    script = folder / "app.sh"
+    assert script.stat().st_mode & 0o111 == 0o111
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\nexec python ")
+
+
+@functions
+def test_a_folder_holds_wiring_only(name):
+    folder = ROOT / "functions" / name
+    found = {path.name for path in folder.iterdir()} - {"__pycache__"}
+    expected = {"func.py", "func.yaml", "Procfile", "app.sh", "requirements.txt", "constraints.txt", ".funcignore"}
+    assert found == expected
+    lines = (folder / "func.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 70, "what a function takes, what it gives, main(context)"
+    defined = {
+        node.name for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    assert defined == {"Config", "build", "main"}
