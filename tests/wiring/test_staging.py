@@ -1,0 +1,203 @@
+"""What is deployed: a folder that starts from its own requirements alone, and is rewritten sparingly."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from wiring.conftest import FUNCTIONS, ROOT
+
+from devkit import stage
+from standalone.host import free_ports
+
+functions = pytest.mark.parametrize("name", FUNCTIONS)
+
+# `python -m parliament .`, whose port and address cannot be chosen, on this machine's own address and a free port.
+PARLIAMENT = (
+    "import sys, parliament.__main__ as p; port = int(sys.argv.pop()); serve = p.serve;"
+    "p.serve = lambda app, **_: serve(app, host='127.0.0.1', port=port, threads=2); p.main()"
+)
+
+
+@pytest.fixture
+def staged(tmp_path):
+    """Stage a function; gives its folder."""
+
+    def make(name):
+        stage.stage(name, tmp_path / "build")
+        return tmp_path / "build" / name
+
+    return make
+
+
+@pytest.fixture
+def python():
+    """A Python that has a folder's own requirements and nothing else; made once for each set of them."""
+
+    def make(folder):
+        files = [folder / "requirements.txt", folder / "constraints.txt"]
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+        venv = ROOT / ".build" / "venvs" / f"{digest}-{sys.version_info[0]}{sys.version_info[1]}"
+        if not (venv / ".complete").exists():
+            uv = Path(sys.executable).with_name("uv")
+            fresh = venv.with_name(f"{venv.name}.{os.getpid()}")
+            run([uv, "venv", "--quiet", "--python", sys.executable, fresh])
+            run([uv, "pip", "install", "--quiet", "--python", fresh / "bin" / "python", "-c", files[1], "-r", files[0]])
+            (fresh / ".complete").touch()
+            shutil.rmtree(venv, ignore_errors=True)
+            fresh.rename(venv)
+        return venv / "bin" / "python"
+
+    return make
+
+
+def run(command):
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def settings(url):
+    return {
+        "DATABASE_URL": url, "K_SINK": "http://127.0.0.1:9/", "EVENT_KEY": "k" * 32, "SLACK_SIGNING_SECRET": "s" * 32,
+        "SLACK_BOT_TOKEN": "xoxb-1", "SMTP_URL": "smtp://127.0.0.1:9?tls=none", "MAIL_FROM": "a@example.org",
+        "AWS_REGION": "us-east-1", "WEBHOOK_SIGNING_KEY": "k" * 32, "ADDRESS": "127.0.0.1", "THREADS": "4",
+    }  # fmt: skip
+
+
+class Started:
+    """A process that serves a folder, without this project on its path."""
+
+    def __init__(self, arguments, folder, url, port):
+        self.base = f"http://127.0.0.1:{port}"
+        env = {**settings(url), "PORT": str(port), "PATH": os.environ["PATH"]}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            arguments, cwd=folder, env=env, stdout=pipe, stderr=subprocess.STDOUT, text=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def answers(self, path, status=200):
+        """Wait until this path answers."""
+        until = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < until:
+            try:
+                if httpx.get(self.base + path, timeout=10).status_code == status:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.01)
+        self.process.kill()
+        pytest.fail(f"{path} does not answer:\n{self.process.communicate()[0]}")
+
+    def stopped(self):
+        """End it as Kubernetes does; gives its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@functions
+def test_it_starts_alone_from_its_own_requirements(name, staged, python, database_url):
+    folder, port = staged(name), free_ports(1)[0]
+    with Started([python(folder), "-m", "parley.serve", "."], folder, database_url, port) as started:
+        started.answers("/health/readiness")
+        unknown = httpx.post(f"{started.base}/", json={})
+        assert unknown.status_code in (400, 401, 404), unknown.text
+        assert started.stopped() == 0
+
+
+@functions
+def test_plain_parliament_serves_its_events_too(name, staged, python, database_url):
+    folder, port = staged(name), free_ports(1)[0]
+    with Started([python(folder), "-c", PARLIAMENT, ".", str(port)], folder, database_url, port) as started:
+        started.answers("/health/liveness")
+        headers = {"ce-id": "1", "ce-source": "/x", "ce-specversion": "1.0", "ce-type": "of.another.kind"}
+        answer = httpx.post(f"{started.base}/", headers=headers, json={})
+        assert answer.status_code in (401, 404, 422) if name != "recover" else 202, answer.text
+
+
+@functions
+def test_what_a_folder_lacks_is_said_with_the_remedy(name, python, tmp_path):
+    folder = tmp_path / name
+    shutil.copytree(ROOT / "functions" / name, folder)
+    code = "import func"
+    failed = subprocess.run([python(folder), "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == f"parley is not beside this file: deploy it with `make deploy FN={name}`"
+
+
+def test_without_its_secret_it_does_not_start(staged, python):
+    folder = staged("deliver-webhook")
+    env = {**settings("postgresql://127.0.0.1:9/x"), "WEBHOOK_SIGNING_KEY": "", "PORT": "0"}
+    command = [python(folder), "-m", "parley.serve", "."]
+    failed = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "WEBHOOK_SIGNING_KEY" in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_only_what_has_changed_is_written(staged, tmp_path):
+    folder = staged("agent-turn")
+    assert stage.stage("agent-turn", tmp_path / "build") == 0
+    (folder / "parley" / "turns.py").write_text("changed", encoding="utf-8")
+    (folder / "config" / "agents" / "routing.yaml").unlink()
+    assert stage.stage("agent-turn", tmp_path / "build") == 2
+    assert (folder / "parley" / "turns.py").read_bytes() == (ROOT / "lib" / "parley" / "turns.py").read_bytes()
+
+
+def test_what_is_no_longer_part_of_it_goes_and_what_func_keeps_stays(staged, tmp_path):
+    folder = staged("normalize")
+    (folder / ".func").mkdir()
+    (folder / ".func" / "built").write_text("image", encoding="utf-8")
+    (folder / "parley" / "old").mkdir()
+    (folder / "parley" / "old" / "gone.py").write_text("", encoding="utf-8")
+    stage.stage("normalize", tmp_path / "build")
+    assert (folder / ".func" / "built").exists()
+    assert not (folder / "parley" / "old").exists()
+
+
+def test_what_func_adds_to_func_yaml_stays_until_ours_changes(staged, tmp_path, monkeypatch):
+    folder = staged("normalize")
+    added = (folder / "func.yaml").read_text(encoding="utf-8") + "image: example.org/normalize:1\n"
+    (folder / "func.yaml").write_text(added, encoding="utf-8")
+    assert stage.stage("normalize", tmp_path / "build") == 0
+    assert (folder / "func.yaml").read_text(encoding="utf-8") == added
+
+    project = tmp_path / "project"
+    for part in ("functions/normalize", "lib/parley"):
+        shutil.copytree(ROOT / part, project / part)
+    changed = (ROOT / "functions" / "normalize" / "func.yaml").read_text(encoding="utf-8") + "# changed\n"
+    (project / "functions" / "normalize" / "func.yaml").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(stage, "ROOT", project)
+    assert stage.stage("normalize", tmp_path / "build") == 1
+    assert (folder / "func.yaml").read_text(encoding="utf-8") == changed
+
+
+def test_the_configuration_that_a_function_reads_goes_along(staged):
+    folder = staged("agent-turn")
+    shipped = {path.name for path in (ROOT / "config" / "agents").iterdir()}
+    assert {path.name for path in (folder / "config" / "agents").iterdir()} == shipped
+    assert (folder / "config" / "integrations.yaml").exists()
+    assert not (staged("normalize") / "config").exists()
+
+
+def test_a_name_that_is_no_function_is_refused(capsys):
+    assert stage.main(["normalise"]) == 2
+    assert stage.main([]) == 2
+    assert "FN is one of: all agent-turn " in capsys.readouterr().err
+
+
+def test_all_are_staged_in_one_go(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(stage.stage, "__defaults__", (tmp_path,))
+    assert stage.main(["all"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == FUNCTIONS
+    assert len(capsys.readouterr().out.splitlines()) == len(FUNCTIONS)
