@@ -4,10 +4,10 @@ SHELL := /bin/sh
 PY := PYTHONPATH=lib .venv/bin/python
 export PYTHON
 
-.PHONY: help run dev ask test check bench kill stage deploy migrate lock clean setup setup-tests
+.PHONY: help run dev ask test test-llama-stack check bench kill stage deploy migrate lock clean setup setup-tests
 
 help: ## this text
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## set everything up and run all functions in one process
 	@$(PY) -m standalone
@@ -19,7 +19,10 @@ ask: setup ## ask a question: make ask Q="How do I reset my password?"
 	@$(PY) -m standalone.ask "$(Q)"
 
 test: setup-tests ## set everything up and run all tests
-	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack $(ARGS)
+
+test-llama-stack: setup-tests ## the tests with a real Llama Stack server (half a gigabyte, installed once)
+	@PYTHONPATH=lib .venv/bin/python -m pytest tests/llama_stack $(ARGS)
 
 check: setup-tests ## style, types and the arrows between packages
 	@.venv/bin/ruff check .

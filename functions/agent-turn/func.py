@@ -16,6 +16,7 @@ try:
     from parley import runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.files import load_defaults
+    from parley.adapters.llama_stack import LlamaStack, Server
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.knowledge import Knowledge
     from parley.adapters.postgres.requests import Requests
@@ -23,6 +24,7 @@ try:
     from parley.agents.config import revision
     from parley.agents.extractive import Extractive
     from parley.agents.load import load
+    from parley.agents.loop import Engine
     from parley.domain.events import RequestCreated
     from parley.turns import Planner, Turns
 except ModuleNotFoundError as missing:
@@ -38,15 +40,23 @@ class Config:
     config_dir: Path = Path(__file__).parent / "config"
     turn_lease_seconds: float = 60
     turn_attempts: int = 6
+    llama_stack_url: str | None = None
+    llama_stack_model: str | None = None
+    llama_stack_api_key: str | None = None
 
 
 def build(cfg: Config) -> Turns:
     database = Database(cfg.database_url, name="agent-turn")
-    agents = load(cfg.config_dir / "agents")
+    agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
+    engine: Engine = Extractive(agents, knowledge)
+    if url := cfg.llama_stack_url:
+        seconds = cfg.turn_lease_seconds * 0.75  # whoever waits longer has lost the turn
+        server = Server(url, cfg.llama_stack_model, cfg.llama_stack_api_key, seconds)
+        engine = LlamaStack(server, agents, knowledge)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
         agents,
-        Extractive(agents, Knowledge(database)),
+        engine,
         Planner(load_defaults(cfg.config_dir / "integrations.yaml"), Users(database).plan_inputs),
         Publisher(cfg.k_sink, "agent-turn"),
         owner=f"{socket.gethostname()}:{os.getpid()}",

@@ -102,7 +102,9 @@ def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, pr
     stack.enter_context(_served(ingress, broker_port))
     stack.enter_context(Ticks(wiring, subscribers, every=chosen.tick_seconds))
     ports, pids = (functions.ports, functions.pids()) if isinstance(functions, host.Processes) else ({}, {})
-    facts = banner.Facts(port, broker_port, key, url, prepared["migrations"], prepared["documents"], ports, pids)
+    facts = banner.Facts(
+        port, broker_port, key, url, prepared["migrations"], prepared["documents"], _model(env), ports, pids
+    )
     if isinstance(functions, host.Processes):
         return Running(None, broker, facts)
     front = Front(functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()))
@@ -124,6 +126,12 @@ def _serve(stack: ExitStack, chosen: Settings, given: Mapping[str, str], running
         return
     server = serve.Server(facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
     serve.run(running.front, server, lambda: None, listening)
+
+
+def _model(env: Mapping[str, str]) -> str | None:
+    """Say which model answers, and where; None without one."""
+    url = env.get("LLAMA_STACK_URL")
+    return f"{env.get('LLAMA_STACK_MODEL') or 'of each agent'} at {url}" if url else None
 
 
 def prepare(url: str, root: Path) -> dict[str, int]:

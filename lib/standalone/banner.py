@@ -22,6 +22,7 @@ class Facts:
     database: str
     migrations: int
     documents: int
+    model: str | None = None  # and where it is; None: answers come from the knowledge base
     ports: Mapping[str, int] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
 
@@ -44,9 +45,10 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
         f"curl -s {base}/api/v1/requests -H 'Authorization: Bearer {facts.key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps({'content': QUESTION})}'"
     )
+    answers = f"model {facts.model}" if facts.model else "no model configured: answers come from the knowledge base"
     state = (
         f"database {_without_password(facts.database)}; {facts.migrations} migrations applied, "
-        f"{facts.documents} documents loaded; no model configured: answers come from the knowledge base"
+        f"{facts.documents} documents loaded; {answers}"
     )
     lines = [
         f"{bold}Parley is running{off} on {base} ({how})",
@@ -57,7 +59,7 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
         f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and follow the `links` of the answer",
         f"{bold}API key{off}: {facts.key}",
         f"{bold}Slack{off}: SLACK_SIGNING_SECRET=… SLACK_BOT_TOKEN=xoxb-… make run; event URL {slack}/slack/events",
-        f"{bold}Llama Stack{off}: not connected yet; the model adapter is not part of this version (see README)",
+        f"{bold}Llama Stack{off}: LLAMA_STACK_URL=http://127.0.0.1:8321 LLAMA_STACK_MODEL=… make run",
         f"{bold}Events{off}: kn event send --to {broker}/parley/parley …  (its state: {broker}/-/broker)",
         f"{bold}Stop{off}: Ctrl-C",
     ]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from parley.agents.config import Agent, AgentSet
 from parley.agents.loop import Answer, Conversation
+from parley.agents.prompting import citation
 from parley.ports import Knowledge, Passage
 
 ENOUGH = 0.34  # share of the question's words that a passage must have to count as an answer
@@ -67,7 +68,7 @@ class Extractive:
         answer = agent.phrases.answer_frame.replace(
             "{answer}", f"**{best.heading or best.title}**\n\n{best.text}{also}"
         )
-        return Answer(f"{answer}\n\n{NOTE}", tuple(_citation(passage) for passage in [best, *others]))
+        return Answer(f"{answer}\n\n{NOTE}", tuple(citation(passage) for passage in [best, *others]))
 
     def _search(self, agent: Agent, conversation: Conversation) -> Sequence[Passage]:
         question = conversation.question
@@ -85,15 +86,6 @@ class Extractive:
         if not asked:
             return 0.0
         return max((len(asked & _content_words(example)) / len(asked) for example in target.examples), default=0.0)
-
-
-def _citation(passage: Passage) -> dict[str, str]:
-    return {
-        "document": passage.document,
-        "title": passage.title,
-        "heading": passage.heading,
-        "anchor": passage.anchor,
-    }
 
 
 def _content_words(text: str) -> set[str]:

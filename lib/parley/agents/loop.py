@@ -76,13 +76,20 @@ def decide(agents: AgentSet, conversation: Conversation) -> AskModel | Reply:
     answer = conversation.answer
     if answer is None:
         return AskModel(agents.by_name[conversation.in_charge])
-    return Reply(answer.text, answer.citations, conversation.in_charge)
+    text = answer.text or agents.by_name[conversation.in_charge].phrases.unsure
+    return Reply(text, answer.citations, conversation.in_charge)
+
+
+def may_hand_over_to(agents: AgentSet, conversation: Conversation) -> tuple[str, ...]:
+    """Name the agents that may be handed over to now: none when it went round often enough."""
+    if conversation.handovers == MOST_HANDOVERS:
+        return ()
+    return agents.by_name[conversation.in_charge].hands_over_to
 
 
 def after(agents: AgentSet, conversation: Conversation, answer: Answer) -> Conversation:
     """Take an engine's answer in: a hand-over that is allowed changes who is in charge, anything else is the answer."""
     target = answer.hand_over_to
-    allowed = target in agents.by_name[conversation.in_charge].hands_over_to and conversation.handovers < MOST_HANDOVERS
-    if target is None or not allowed:
+    if target is None or target not in may_hand_over_to(agents, conversation):
         return replace(conversation, answer=answer)
     return replace(conversation, in_charge=target, handovers=conversation.handovers + 1)

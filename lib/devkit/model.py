@@ -1,0 +1,202 @@
+"""
+A stand-in for a large language model: it says what it is told, over the wire format of OpenAI's chat completions.
+
+    with ScriptedModel() as model:
+        model.say(Said("Every four years [1]."), Said(calls=(Call("hand_over_to_it-desk"),)), Broken(429))
+        ...
+        assert model.asked[0]["messages"][-1]["content"] == "…"
+
+or as a process, with no script: `python -m devkit.model --port N`. It then answers with the first source that the
+prompt offers, or hands over when it can; that is no intelligence, and enough to see a whole installation work.
+
+True to https://platform.openai.com/docs/api-reference/chat (streamed and whole, function calls, usage, errors).
+Left out: everything that needs a model to be clever, embeddings, more than one choice.
+"""
+
+import argparse
+import json
+import re
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from devkit.serving import Break, LocalServer, Reply, Request, as_json
+
+NAME = "scripted"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function that the model wants called; `arguments` is JSON."""
+
+    name: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model says: words, function calls, or both; `delay` in seconds."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    delay: float = 0.0
+    finish: str = ""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What goes wrong instead: a status, or a connection that breaks."""
+
+    status: int = 500
+    breaks: Break = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class ScriptedModel:
+    """Says its lines in order; without any left, what it can see from the prompt."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._lines: deque[Said | Broken] = deque()
+        self._lock = threading.Lock()
+        self._server = LocalServer(self._answer, port)
+
+    @property
+    def url(self) -> str:
+        """The base URL, which ends with /v1."""
+        return f"{self._server.url}/v1"
+
+    def say(self, *lines: Said | Broken) -> None:
+        """Say these next."""
+        with self._lock:
+            self._lines.extend(lines)
+
+    def reset(self) -> None:
+        """Forget the script and what was asked."""
+        with self._lock:
+            self._lines.clear()
+            self.asked.clear()
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+    def serve(self) -> None:
+        """Be a process of its own."""
+        self._server.serve()
+
+    def _answer(self, request: Request) -> Reply:
+        if request.method == "GET" and request.path == "/v1/models":
+            return as_json(
+                {"object": "list", "data": [{"id": NAME, "object": "model", "created": 0, "owned_by": "us"}]}
+            )
+        if request.method != "POST" or request.path != "/v1/chat/completions":
+            return _error(404, "not found")
+        try:
+            asked = json.loads(request.body)
+            messages = asked["messages"]
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "we could not parse the JSON body of your request")
+        if asked.get("model") != NAME:
+            return _error(404, f"the model {asked.get('model')!r} does not exist")
+        with self._lock:
+            self.asked.append(asked)
+            line = self._lines.popleft() if self._lines else _unscripted(messages, asked.get("tools") or [])
+        return self._said(line, streamed=bool(asked.get("stream")))
+
+    @staticmethod
+    def _said(line: Said | Broken, *, streamed: bool) -> Reply:
+        if isinstance(line, Broken):
+            return (
+                Reply(line.status, breaks=line.breaks) if line.breaks else _error(line.status, "scripted", line.headers)
+            )
+        if streamed:
+            return Reply(200, b"".join(_events(line)), {"Content-Type": "text/event-stream"}, delay=line.delay)
+        choice = {"index": 0, "message": _message(line), "finish_reason": _finish(line)}
+        reply = as_json({**_head("chat.completion"), "choices": [choice], "usage": _usage(line)})
+        return Reply(reply.status, reply.body, reply.headers, delay=line.delay)
+
+
+def _unscripted(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Said:
+    """Hand over when that is possible; else say the first source word for word."""
+    names = [tool["function"]["name"] for tool in tools]
+    seen = "\n".join(_text(message) for message in messages)
+    source = re.search(r'<source number="1"[^>]*>\n(.*?)\n</source>', seen, re.DOTALL)
+    if source:
+        return Said(f"{source[1]} [1]")
+    return Said(calls=(Call(names[0]),)) if names else Said("I do not know.")
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _head(kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": NAME}
+
+
+def _message(said: Said) -> dict[str, Any]:
+    calls = [
+        {
+            "id": f"call_{uuid.uuid4().hex[:12]}",
+            "type": "function",
+            "function": {"name": c.name, "arguments": c.arguments},
+        }
+        for c in said.calls
+    ]
+    return {"role": "assistant", "content": said.text or None, **({"tool_calls": calls} if calls else {})}
+
+
+def _events(said: Said) -> Iterator[bytes]:
+    """Give the server-sent events of a streamed completion."""
+    head, message = _head("chat.completion.chunk"), _message(said)
+    calls = [{"index": number, **call} for number, call in enumerate(message.get("tool_calls", []))]
+    deltas: Iterable[dict[str, Any]] = [
+        {"role": "assistant", "content": ""},
+        *({"content": part} for part in re.findall(r"\S*\s*", said.text) if part),
+        *({"tool_calls": [call]} for call in calls),
+    ]
+    for delta in deltas:
+        yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(said)}]})
+    yield _event({**head, "choices": [], "usage": _usage(said)})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def _finish(said: Said) -> str:
+    return said.finish or ("tool_calls" if said.calls else "stop")
+
+
+def _usage(said: Said) -> dict[str, int]:
+    words = len(said.text.split())
+    return {"prompt_tokens": 10, "completion_tokens": words, "total_tokens": 10 + words}
+
+
+def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Reply:
+    return as_json({"error": {"message": why, "type": "scripted", "param": None, "code": None}}, status, headers)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="model")
+    parser.add_argument("--port", type=int, default=0)
+    ScriptedModel(parser.parse_args().port).serve()
+
+
+if __name__ == "__main__":
+    main()
