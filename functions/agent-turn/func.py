@@ -24,7 +24,6 @@ try:
     from parley.agents.config import revision
     from parley.agents.extractive import Extractive
     from parley.agents.load import load
-    from parley.agents.loop import Engine
     from parley.domain.events import RequestCreated
     from parley.turns import Planner, Turns
 except ModuleNotFoundError as missing:
@@ -48,7 +47,7 @@ class Config:
 def build(cfg: Config) -> Turns:
     database = Database(cfg.database_url, name="agent-turn")
     agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
-    engine: Engine = Extractive(agents, knowledge)
+    engine: Extractive | LlamaStack = Extractive(agents, knowledge)
     if url := cfg.llama_stack_url:
         seconds = cfg.turn_lease_seconds * 0.75  # whoever waits longer has lost the turn
         server = Server(url, cfg.llama_stack_model, cfg.llama_stack_api_key, seconds)
