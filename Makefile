@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PY := PYTHONPATH=lib .venv/bin/python
 export PYTHON
+# Packages may come by way of a proxy whose certificate only the system knows.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help run dev ask test test-llama-stack check bench kill stage deploy migrate lock clean setup setup-tests
 
