@@ -44,7 +44,7 @@ class Settings:
     port: int = 8080
     broker_port: int = 8081
     address: str = "127.0.0.1"
-    threads: int = 24
+    threads: int = 64  # most of them wait for answers
     log_level: str = "WARNING"
     tick_seconds: float | None = None
     broker_scale: float = 1.0
