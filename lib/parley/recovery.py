@@ -81,7 +81,7 @@ class Recovery:
         while self._clock() < until:
             actions = self._ledger.take_overdue(self._batch, self._pace, self._chance)
             for action in actions:
-                self._publisher.publish(action.emit)
+                self._publish(action.emit)
             nudged += len(actions)
             if len(actions) < self._batch:
                 break
@@ -96,6 +96,12 @@ class Recovery:
     def close(self) -> None:
         """Give back connections."""
         self._ledger.close()
+
+    def _publish(self, emit: Emit) -> None:
+        try:
+            self._publisher.publish(emit)
+        except Rejected:
+            log.warning("nudge refused", exc_info=True)
 
     def _keep(self, event: envelope.Event) -> None:
         code = event.extensions.get("knativeerrorcode", "")

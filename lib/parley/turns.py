@@ -109,7 +109,7 @@ class Turns:
     def _finish(self, held: Turn) -> tuple[list[Due], Emit | None]:
         if held.verdict != "take":
             state, kind, title = ENDINGS[held.verdict]
-            return self._store.end(held, state, {"type": kind, "title": title}, self._planner(held))
+            return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
             reply = self._answer(held)
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
@@ -118,23 +118,31 @@ class Turns:
             held.verdict = "cancelled"
             return self._finish(held)
 
+    def _last_plan(self, held: Turn) -> Plan:
+        """Plan how a turn without an answer is told of. It must end: a bug in the planner leaves it to be polled."""
+        try:
+            return self._planner(held)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("bug while planning")
+            return Plan("first", (), (), datetime.now(UTC))
+
     def _answer(self, held: Turn) -> loop.Reply:
         """Run the loop to its reply. Raises Cancelled when the user has asked for it meanwhile."""
         conversation = loop.start(self._agents, held.content, held.history, held.agent)
-        number = 0
         while True:
             decision = loop.decide(self._agents, conversation)
             if isinstance(decision, loop.Reply):
                 return decision
             mark = turn.fingerprint(decision.agent.name, held.content, conversation.handovers, self._revision)
-            done = held.journal.get(number)
-            if done and done.fingerprint == mark:
+            done = next((step for step in held.journal.values() if step.fingerprint == mark), None)
+            if done:
                 answer = loop.Answer.of(done.output)
             else:
                 answer = self._engine.ask(decision.agent, conversation)
                 self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
             conversation = loop.after(self._agents, conversation, answer)
-            number += 1
 
 
 class Planner:

@@ -1,6 +1,7 @@
 """What a function imports is what its image holds, in the versions of the one lock."""
 
 import ast
+import functools
 import importlib.metadata
 import re
 import sys
@@ -21,6 +22,12 @@ def pins(path):
         if match := re.match(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==(\S+)", line):
             found[canonical(match[1])] = match[2]
     return found
+
+
+@functools.cache
+def providers():
+    """Give the packages that each module comes from."""
+    return importlib.metadata.packages_distributions()
 
 
 def canonical(name):
@@ -63,7 +70,7 @@ def imported(node):
 @functions
 def test_every_package_that_it_imports_is_pinned_and_no_other(name):
     folder = ROOT / "functions" / name
-    distributions = importlib.metadata.packages_distributions()
+    distributions = providers()
     modules = reachable(folder / "func.py", set()) | reachable(LIBRARY / "serve.py", set())
     packages = {canonical(distributions[module][0]) for module in modules}
     packages = {PARTS.get(package, package) for package in packages}

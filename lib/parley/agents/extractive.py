@@ -62,12 +62,12 @@ class Extractive:
         if not passages or passages[0].score < ENOUGH:
             return Answer(agent.phrases.no_answer)
         best = passages[0]
-        others = [p for p in passages[1:] if p.score >= best.score * NEARLY and p.anchor != best.anchor][:FURTHER]
-        further = "".join(f"\n- {p.title}: {p.heading}" for p in others)
+        near = {(p.document, p.anchor): p for p in reversed(passages) if p.score >= best.score * NEARLY}
+        near.pop((best.document, best.anchor))
+        others = list(reversed(near.values()))[:FURTHER]
+        further = "".join(f"\n- {': '.join(filter(None, (p.title, p.heading)))}" for p in others)
         also = f"\n\nSee also:{further}" if further else ""
-        answer = agent.phrases.answer_frame.replace(
-            "{answer}", f"**{best.heading or best.title}**\n\n{best.text}{also}"
-        )
+        answer = agent.phrases.answer_frame.format(answer=f"**{best.heading or best.title}**\n\n{best.text}{also}")
         return Answer(f"{answer}\n\n{NOTE}", tuple(citation(passage) for passage in [best, *others]))
 
     def _search(self, agent: Agent, conversation: Conversation) -> Sequence[Passage]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from parley.adapters.postgres.database import Database
 from parley.domain import ids
 from parley.domain.knowledge import parse_document
+from parley.errors import Misconfigured
 from parley.ports import Passage
 
 
@@ -27,10 +28,15 @@ class Knowledge:
         """
         Make a base what these files say: name to text. Returns how many documents changed.
 
-        Idempotent and all or nothing; unchanged files are left alone, documents without a file are removed.
+        Idempotent and all or nothing; unchanged files are left alone, documents without a file are removed. Raises
+        Misconfigured.
         """
         digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
         documents = {name: parse_document(name, text) for name, text in files.items()}
+        by_slug: dict[str, str] = {}
+        for name, document in documents.items():
+            if (other := by_slug.setdefault(document.slug, name)) != name:
+                raise Misconfigured(f"knowledge base {base}: {other} and {name} have one name, {document.slug!r}")
         with self._database.transaction() as tx:
             known = {row["slug"]: row["digest"] for row in tx.rows("document_digests", base=base)}
             changed = [name for name in files if known.get(documents[name].slug) != digests[name]]

@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 from parley import envelope
 from parley.adapters.postgres.database import Database
@@ -36,13 +37,13 @@ class Ledger:
             "insert_dead_letter",
             id=uuid.UUID(envelope.event_id(event.source, event.id, destination)),
             event=_storable(event),
-            source=event.source,
-            event_id=event.id,
-            type=event.type,
-            subject=event.subject,
-            destination=destination,
+            source=_text(event.source),
+            event_id=_text(event.id),
+            type=_text(event.type),
+            subject=None if event.subject is None else _text(event.subject),
+            destination=_text(destination),
             code=code,
-            reason=reason,
+            reason=None if reason is None else _text(reason),
         )
 
     def beat(self) -> None:
@@ -53,9 +54,13 @@ class Ledger:
 def _storable(event: envelope.Event) -> dict[str, object]:
     """Give the event whole; jsonb holds no NUL, so data that has one is kept as base64."""
     document = envelope.to_structured(event)
-    if b"\\u0000" not in envelope.dumps(document):
-        return document
-    attributes = {
-        name: value.replace("\x00", "\N{REPLACEMENT CHARACTER}") for name, value in event.attributes().items()
-    }
+    with suppress(ValueError):  # half a character, or a number out of range
+        if b"\\u0000" not in envelope.dumps(document):
+            return document
+    attributes = {name: _text(value) for name, value in event.attributes().items()}
     return {**attributes, "data_base64": base64.b64encode(event.body).decode()}
+
+
+def _text(value: str) -> str:
+    """Give what a column of text can hold."""
+    return value.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

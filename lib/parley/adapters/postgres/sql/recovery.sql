@@ -10,11 +10,17 @@ select 'delivery' as kind, d.id, d.request_id, d.session_id, d.channel, d.kind a
  order by d.due_at limit %(limit)s for update of d skip locked
 
 -- name: put_off_requests
-update requests r set nudges = nudges + 1, due_at = clock_timestamp() + make_interval(secs => p.pause)
+update requests r
+   set nudges = nudges + 1,
+       due_at = least(clock_timestamp() + make_interval(secs => p.pause),
+                      case when r.deadline > clock_timestamp() then r.deadline end)
   from unnest(%(ids)s::uuid[], %(pauses)s::float8[]) as p (id, pause) where r.id = p.id
 
 -- name: put_off_deliveries
-update deliveries d set nudges = nudges + 1, due_at = clock_timestamp() + make_interval(secs => p.pause)
+update deliveries d
+   set nudges = nudges + 1,
+       due_at = least(clock_timestamp() + make_interval(secs => p.pause),
+                      case when d.deadline > clock_timestamp() then d.deadline end)
   from unnest(%(ids)s::uuid[], %(pauses)s::float8[]) as p (id, pause) where d.id = p.id
 
 -- name: beat
