@@ -1,0 +1,34 @@
+"""Databases beside the one of a test: empty ones, and ones that a whole module shares."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+
+@contextmanager
+def fresh(server: str, template: str = "template0") -> Iterator[str]:
+    """Give the URL of a new database, which is dropped at the end. Without a template it has no schema."""
+    name = f"parley_test_{uuid.uuid4().hex[:12]}"
+    run(server, f'create database "{name}" template "{template}"')
+    yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    run(server, f'drop database if exists "{name}" with (force)')
+
+
+def run(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run one statement on a connection of its own; gives the rows, if there are any."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def end_connections(url: str, application: str) -> int:
+    """End the connections of an application to this database, as a restart of the server would. Gives how many."""
+    statement = (
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and application_name = %s"
+    )
+    return len(run(url, statement, application))

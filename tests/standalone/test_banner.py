@@ -1,0 +1,128 @@
+"""What a person sees at the start, and what other programs read."""
+
+import io
+import json
+import re
+import shlex
+from dataclasses import asdict, replace
+
+import pytest
+
+from standalone import banner
+
+FACTS = banner.Facts(
+    port=18080,
+    broker_port=18081,
+    key="pk_example",
+    database="postgresql://parley:hunter2@db.example.org:5432/parley?sslmode=require",
+    migrations=3,
+    documents=12,
+)
+
+
+class Terminal(io.StringIO):
+    """Something that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def shown(facts=FACTS, out=None):
+    out = out or io.StringIO()
+    banner.show(facts, out)
+    return out.getvalue()
+
+
+def test_line_to_paste_is_one_a_shell_understands():
+    """
+    One indented line: the address, the key and the question as JSON, each one word for the shell.
+    """
+    [line] = [line for line in shown().splitlines() if line.lstrip().startswith("curl")]
+
+    words = shlex.split(line)
+    assert words[2] == "http://127.0.0.1:18080/api/v1/requests"
+    assert words[words.index("-d") + 1] == json.dumps({"content": banner.QUESTION})
+    assert [words[at + 1] for at, word in enumerate(words) if word == "-H"] == [
+        "Authorization: Bearer pk_example",
+        "Content-Type: application/json",
+    ]
+
+
+def test_database_is_named_without_its_password():
+    """
+    The host and the database, but neither user nor password: terminals are shared.
+    """
+    text = shown()
+
+    assert "db.example.org:5432/parley" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    "database", ["postgresql://db.example.org/parley", "postgresql://parley@/parley?host=/tmp/socket"]
+)
+def test_database_without_a_password_is_named_too(database):
+    """
+    Whatever stands behind the user is shown as it was given.
+    """
+    assert database.replace("parley@", "…@") in shown(replace(FACTS, database=database))
+
+
+def test_what_was_done_and_where_the_rest_is():
+    """
+    Counts of migrations and documents, Slack's URL, the broker and its state.
+    """
+    text = shown()
+
+    assert "3 migrations applied, 12 documents loaded" in text
+    assert "all functions in one process" in text
+    assert "http://127.0.0.1:18080/slack/events" in text
+    assert "http://127.0.0.1:18081/parley/parley" in text
+    assert "http://127.0.0.1:18081/-/broker" in text
+
+
+def test_with_one_process_for_each_slack_has_a_port_of_its_own():
+    """
+    The event URL is that of slack-ingest.
+    """
+    text = shown(replace(FACTS, ports={"request-api": 18080, "slack-ingest": 18090}))
+
+    assert "one process per function" in text
+    assert "http://127.0.0.1:18090/slack/events" in text
+
+
+def test_colours_are_for_terminals():
+    """
+    Escape codes on a terminal, none in a file; the words are the same.
+    """
+    plain, coloured = shown(), shown(out=Terminal())
+
+    assert "\033" not in plain
+    assert "\033[1m" in coloured
+    assert re.sub(r"\033\[\d+m", "", coloured) == plain
+
+
+def test_facts_are_written_for_other_programs(tmp_path):
+    """
+    JSON that only its owner may read, in the place of the one before; nothing else is left there.
+    """
+    path = tmp_path / "running.json"
+    path.write_text("old")
+    facts = replace(FACTS, ports={"recover": 1}, pids={"recover": 2})
+
+    banner.write(facts, path)
+
+    assert json.loads(path.read_text()) == asdict(facts)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_page_shows_each_count_and_runs_nothing_of_what_it_shows():
+    """
+    Names of types come from events, so they are text on the page, never markup.
+    """
+    page = banner.page({"accepted": 7, "unmatched": {"<script>alert(1)</script>": 1}})
+
+    assert "<tr><th>accepted</th><td>7</td></tr>" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -1,0 +1,171 @@
+"""The one door of the single process: which path leads where."""
+
+from dataclasses import dataclass
+
+import pytest
+from werkzeug import Request, Response
+from werkzeug.test import Client
+
+from parley import runtime
+from parley.errors import Unavailable
+from standalone.front import Front
+from standalone.ingress import ingress_app
+
+EVENT = {"ce-id": "1", "ce-source": "/test", "ce-type": "t", "ce-specversion": "1.0"}
+NAMES = ("agent-turn", "request-api", "slack-ingest")
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No settings."""
+
+
+class Worker:
+    """A handler that can work, until `reason` says why not."""
+
+    reason = ""
+
+    def __call__(self, _):
+        return None
+
+    def ready(self):
+        if self.reason:
+            raise Unavailable(self.reason)
+
+
+def app(name):
+    """A WSGI app that says who it is and what it was asked for."""
+
+    def answer(environ, start_response):
+        asked = Request(environ)
+        said = f"{name} {asked.method} {environ['SCRIPT_NAME']}|{asked.path}?{asked.query_string.decode()}"
+        return Response(f"{said} {asked.get_data(as_text=True)}".strip())(environ, start_response)
+
+    return answer
+
+
+@pytest.fixture
+def workers():
+    """The handlers of the functions, by name."""
+    return {name: Worker() for name in NAMES}
+
+
+@pytest.fixture
+def front(bench, trigger, workers):
+    """A client of a front door with three functions and a real broker behind it."""
+    broker = bench.start(trigger())
+    functions = {
+        name: runtime.event_function(name, takes=None, config=Nothing, build=lambda _, name=name: workers[name])
+        for name in NAMES
+    }
+    client = Client(Front({name: app(name) for name in NAMES}, functions, ingress_app(broker), lambda: "<h1>state"))
+    client.broker = broker
+    return client
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/slack/events", "slack-ingest"),
+        ("/api/v1/requests", "request-api"),
+        ("/api/v1/requests/1/status", "request-api"),
+        ("/openapi.json", "request-api"),
+    ],
+)
+def test_public_path_leads_to_its_function_unchanged(front, path, name):
+    """
+    Method, path, query and body arrive as they were sent.
+    """
+    answer = front.post(f"{path}?a=1", data="body")
+
+    assert (answer.status_code, answer.text) == (200, f"{name} POST |{path}?a=1 body")
+
+
+@pytest.mark.parametrize(
+    ("path", "inner"),
+    [
+        ("/functions/agent-turn", "/"),
+        ("/functions/agent-turn/", "/"),
+        ("/functions/agent-turn/health/readiness", "/health/readiness"),
+    ],
+)
+def test_any_function_can_be_called_by_its_name(front, path, inner):
+    """
+    Below `/functions/NAME` is what the function alone would serve.
+    """
+    answer = front.post(path, data="body")
+
+    assert answer.text == f"agent-turn POST /functions/agent-turn|{inner}? body"
+
+
+@pytest.mark.parametrize("path", ["/functions/nobody", "/functions/nobody/", "/functions/"])
+def test_function_that_does_not_exist(front, path):
+    """
+    404, and it says what is missing.
+    """
+    answer = front.post(path)
+
+    assert (answer.status_code, answer.text) == (404, "no such function")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/x/y", "/health", "/function/agent-turn"])
+def test_path_that_leads_nowhere(front, path):
+    """
+    404 for whatever nobody has.
+    """
+    assert front.get(path).status_code == 404
+    assert front.post(path, headers=EVENT).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/n/b"])
+def test_event_goes_to_the_broker(front, bench, path):
+    """
+    At the broker's own path, and at `/`, where a function takes its events.
+    """
+    answer = front.post(path, headers=EVENT)
+
+    assert answer.status_code == 202
+    assert front.broker.wait_idle(20)
+    assert bench.scripts["greet"].ids() == ["1"]
+
+
+def test_state_of_the_broker_is_behind_the_same_door(front):
+    """
+    `/-/broker` counts what came in.
+    """
+    front.post("/", headers=EVENT)
+
+    assert front.get("/-/broker").json["accepted"] == 1
+
+
+def test_root_shows_a_page(front):
+    """
+    A browser gets HTML, a HEAD the same headers; nothing of it is an event.
+    """
+    shown = front.get("/")
+
+    assert (shown.status_code, shown.mimetype, shown.text) == (200, "text/html", "<h1>state")
+    assert front.head("/").status_code == 200
+    assert front.broker.stats()["accepted"] == 0
+
+
+def test_ready_when_every_function_is(front):
+    """
+    200 for both questions of a cluster.
+    """
+    assert (front.get("/health/readiness").status_code, front.get("/health/liveness").status_code) == (200, 200)
+
+
+def test_not_ready_while_one_function_cannot_work(front, workers):
+    """
+    503 names the function and the reason; it lives on, and is ready again when the function is.
+    """
+    workers["request-api"].reason = "the database cannot be reached"
+
+    refused = front.get("/health/readiness")
+    alive = front.get("/health/liveness")
+    workers["request-api"].reason = ""
+
+    assert (refused.status_code, refused.text) == (503, "request-api: the database cannot be reached")
+    assert (alive.status_code, alive.text) == (200, "OK")
+    assert front.get("/health/readiness").status_code == 200
