@@ -49,9 +49,7 @@ def build(cfg: Config) -> Turns:
     agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
     engine: Extractive | LlamaStack = Extractive(agents, knowledge)
     if url := cfg.llama_stack_url:
-        seconds = cfg.turn_lease_seconds * 0.75  # whoever waits longer has lost the turn
-        server = Server(url, cfg.llama_stack_model, cfg.llama_stack_api_key, seconds)
-        engine = LlamaStack(server, agents, knowledge)
+        engine = LlamaStack(Server(url, cfg.llama_stack_model, cfg.llama_stack_api_key), agents, knowledge)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
         agents,
@@ -60,6 +58,8 @@ def build(cfg: Config) -> Turns:
         Publisher(cfg.k_sink, "agent-turn"),
         owner=f"{socket.gethostname()}:{os.getpid()}",
         revision=revision(agents),
+        beat=cfg.turn_lease_seconds / 3,
+        leaving=runtime.leaving.is_set,
     )
 
 

@@ -1,8 +1,9 @@
 """What functions need from outside: small Protocols, each kept by an adapter and by nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from parley.domain.events import Emit
 
@@ -14,6 +15,31 @@ class Publisher(Protocol):
 
     def publish(self, emit: Emit) -> None:
         """Publish one event. Raises Unavailable when the broker did not take it."""
+
+
+# --- tools -----------------------------------------------------------------------------------------------------------
+
+
+class ToolFailed(Exception):
+    """The tool says no, and nothing has happened. The text is for the model."""
+
+
+class Tools(Protocol):
+    """
+    What an agent can do. A call has an effect key: the same key is the same effect.
+
+    `again` says what may be done about a call whose outcome a crash has swallowed: "repeat" it with its key, "look_up"
+    what became of it, or "never" touch it again.
+    """
+
+    def again(self, name: str) -> Literal["repeat", "look_up", "never"]:
+        """Say how a call of this tool is repeated."""
+
+    def run(self, name: str, arguments: Mapping[str, Any], key: UUID) -> str:
+        """Call it. Raises ToolFailed, and Unavailable when it is not known what became of the call."""
+
+    def look_up(self, name: str, key: UUID) -> str | None:
+        """Give the result of an earlier call, None when it has not happened. Raises Unavailable."""
 
 
 # --- knowledge -------------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ Response = Any  # what parliament and Flask take: a CloudEvent, or (body, status
 
 EMPTY: Response = ("", 202)
 
+leaving = threading.Event()  # the process was told to end: what takes long goes on elsewhere
+
 
 class Handler(Protocol):
     """What `build` gives: takes the contract, gives the event that follows, or nothing."""

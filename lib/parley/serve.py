@@ -20,7 +20,7 @@ from typing import Any
 import parliament.server
 import waitress.server
 
-from parley import config, logs
+from parley import config, logs, runtime
 from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 
@@ -102,6 +102,7 @@ def run(
 
     def leave(*_: object) -> None:
         gate.closing = True
+        runtime.leaving.set()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # KeyboardInterrupt is what ends waitress' loop
         threading.Thread(target=_drain, args=(gate, server.drain_seconds), daemon=True).start()

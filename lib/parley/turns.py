@@ -2,10 +2,11 @@
 agent-turn: one turn of one session, in short transactions with none open across a model call.
 
 claim → steps, each journaled → commit. A turn that cannot go on is given back before the broker hears of it; only a
-crash leaves its lease to expire.
+crash leaves its lease to expire. One that takes long, or whose process is told to leave, goes on in another invocation.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,12 +21,14 @@ from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Asked, Defaults, Override, Plan, plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
-from parley.ports import Publisher
+from parley.heart import Heart
+from parley.ports import Publisher, ToolFailed, Tools
 from parley.recovery import publish_all
 
 log = logging.getLogger("parley.turns")
 
 PAUSE = 2.0  # seconds until a turn that was given back is due again; the broker's own retry usually comes first
+UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
 
 ENDINGS = {
     "cancelled": ("cancelled", "urn:parley:problem:cancelled", "The request was cancelled."),
@@ -39,6 +42,8 @@ class Store(Protocol):
 
     def claim(self, request_id: UUID, *, owner: str, revision: str) -> Turn | None: ...
     def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> None: ...
+    def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
+    def renew(self, held: Turn) -> bool: ...
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def release(self, held: Turn, *, pause: float, failed: bool) -> None: ...
@@ -47,8 +52,17 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+class _GoOn(Exception):
+    """The turn goes on in another invocation."""
+
+
 class Turns:
-    """The handler of agent-turn."""
+    """
+    The handler of agent-turn.
+
+    Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step. `leaving` says that
+    the process is about to end.
+    """
 
     def __init__(
         self,
@@ -60,6 +74,11 @@ class Turns:
         *,
         owner: str,
         revision: str,
+        tools: Tools | None = None,
+        beat: float = 20.0,
+        long: float = 120.0,
+        leaving: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._agents = agents
@@ -68,6 +87,11 @@ class Turns:
         self._publisher = publisher
         self._owner = owner
         self._revision = revision
+        self._tools = tools
+        self._heart = Heart(store.renew, beat)
+        self._long = long
+        self._leaving = leaving
+        self._clock = clock
 
     def __call__(self, created: RequestCreated) -> Emit | None:
         held = self._store.claim(created.request_id, owner=self._owner, revision=self._revision)
@@ -90,8 +114,13 @@ class Turns:
         self._store.close()
 
     def _held(self, held: Turn) -> Emit | None:
+        until = self._clock() + self._long
         try:
-            due, following = self._finish(held)
+            due, following = self._finish(held, until)
+        except _GoOn:
+            self._store.release(held, pause=PAUSE, failed=False)
+            contract = RequestCreated(request_id=held.request_id, session_id=held.session_id)
+            return Emit(contract, cause=f"step {held.step} of epoch {held.epoch}", traceparent=held.traceparent)
         except LeaseLost:
             log.warning("lease lost")
             return None
@@ -106,17 +135,17 @@ class Turns:
         publish_all(self._publisher, nudges[1:])
         return nudges[0] if nudges else None
 
-    def _finish(self, held: Turn) -> tuple[list[Due], Emit | None]:
+    def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:
         if held.verdict != "take":
             state, kind, title = ENDINGS[held.verdict]
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
-            reply = self._answer(held)
+            reply = self._answer(held, until)
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
             return self._store.complete(held, result, self._planner(held))
         except Cancelled:
             held.verdict = "cancelled"
-            return self._finish(held)
+            return self._finish(held, until)
 
     def _last_plan(self, held: Turn) -> Plan:
         """Plan how a turn without an answer is told of. It must end: a bug in the planner leaves it to be polled."""
@@ -128,21 +157,62 @@ class Turns:
             log.exception("bug while planning")
             return Plan("first", (), (), datetime.now(UTC))
 
-    def _answer(self, held: Turn) -> loop.Reply:
+    def _answer(self, held: Turn, until: float) -> loop.Reply:
         """Run the loop to its reply. Raises Cancelled when the user has asked for it meanwhile."""
         conversation = loop.start(self._agents, held.content, held.history, held.agent)
+        first = held.step
         while True:
             decision = loop.decide(self._agents, conversation)
             if isinstance(decision, loop.Reply):
                 return decision
-            mark = turn.fingerprint(decision.agent.name, held.content, conversation.handovers, self._revision)
-            done = next((step for step in held.journal.values() if step.fingerprint == mark), None)
-            if done:
-                answer = loop.Answer.of(done.output)
+            if held.step > first and (self._leaving() or self._clock() > until):
+                raise _GoOn
+            if isinstance(decision, loop.AskModel):
+                answer = self._ask(held, decision, conversation)
+                conversation = loop.after(self._agents, conversation, answer)
             else:
-                answer = self._engine.ask(decision.agent, conversation)
-                self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
-            conversation = loop.after(self._agents, conversation, answer)
+                conversation = loop.ran(conversation, self._run(held, decision.call, conversation))
+
+    def _ask(self, held: Turn, decision: loop.AskModel, conversation: loop.Conversation) -> loop.Answer:
+        mark = self._mark(held, conversation, decision.agent.name)
+        if done := held.journaled(mark):
+            return loop.Answer.of(done.output)
+        with self._heart.beating(held):
+            answer = self._engine.ask(decision.agent, conversation)
+        self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
+        return answer
+
+    def _run(self, held: Turn, call: loop.Call, conversation: loop.Conversation) -> str:
+        """Call a tool, once: with its intent written first, what a crash has swallowed is never repeated blindly."""
+        mark = self._mark(held, conversation, conversation.in_charge, call.name, call.arguments)
+        step = held.journaled(mark)
+        if step and not step.started:
+            return str(step.output["text"])
+        key = step.effect_key if step else None
+        if key is None:
+            key = self._store.intend(held, fingerprint=mark)
+            again = "repeat"
+        else:
+            again = self._tools.again(call.name) if self._tools else "never"
+        try:
+            with self._heart.beating(held):
+                text = self._called(call, key, again)
+        except ToolFailed as error:
+            text = f"It failed: {error}"
+        self._store.journal(held, kind="tool", fingerprint=mark, output={"text": text})
+        return text
+
+    def _called(self, call: loop.Call, key: UUID, again: str) -> str:
+        if again == "never":
+            return UNKNOWN
+        if self._tools is None:
+            raise ToolFailed(f"there is no tool {call.name}")
+        found = self._tools.look_up(call.name, key) if again == "look_up" else None
+        return self._tools.run(call.name, call.arguments, key) if found is None else found
+
+    def _mark(self, held: Turn, conversation: loop.Conversation, *decision: Any) -> str:
+        place = (conversation.handovers, len(conversation.results))
+        return turn.fingerprint(*decision, held.content, *place, self._revision)
 
 
 class Planner:

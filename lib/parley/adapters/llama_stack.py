@@ -28,12 +28,16 @@ log = logging.getLogger("parley.llama_stack")
 
 @dataclass(frozen=True)
 class Server:
-    """Where it is, the model of agents without one of their own, and the longest that one answer may take."""
+    """
+    Where it is, the model of agents without one of their own, and the longest that one answer may take.
+
+    A turn goes on elsewhere after two minutes; with one more answer it stays below its Trigger's four.
+    """
 
     url: str
     model: str | None = None
     api_key: str | None = None
-    seconds: float = 45
+    seconds: float = 110
 
 
 class LlamaStack:

@@ -1,7 +1,8 @@
 """
 The agent loop: what to do next in a turn, decided without touching anything.
 
-A driver asks `decide`, does what it says (AskModel), and feeds the outcome to `after`, until there is a Reply.
+A driver asks `decide`, does what it says, and feeds the outcome back, until there is a Reply: AskModel to `after`,
+RunTool to `ran`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,24 +12,41 @@ from parley.agents.config import Agent, AgentSet
 from parley.domain.turn import Message
 
 MOST_HANDOVERS = 3
+MOST_CALLS = 16  # of tools, in one turn
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool that the model wants called."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an engine says for one agent: an answer with its citations, or to whom it hands over."""
+    """What an engine says for one agent: an answer with its citations, to whom it hands over, or a tool to call."""
 
     text: str
     citations: tuple[dict[str, str], ...] = ()
     hand_over_to: str | None = None
+    call: Call | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the JSON that is journaled."""
-        return {"text": self.text, "citations": list(self.citations), "hand_over_to": self.hand_over_to}
+        call = {"name": self.call.name, "arguments": self.call.arguments} if self.call else None
+        return {
+            "text": self.text,
+            "citations": list(self.citations),
+            "hand_over_to": self.hand_over_to,
+            "call": call,
+        }
 
     @classmethod
     def of(cls, output: dict[str, Any]) -> "Answer":
         """Read it back from the journal."""
-        return cls(output["text"], tuple(output["citations"]), output["hand_over_to"])
+        call = Call(**output["call"]) if output.get("call") else None
+        return cls(output["text"], tuple(output["citations"]), output["hand_over_to"], call)
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,21 @@ class AskModel:
     """Ask the engine, as this agent."""
 
     agent: Agent
+
+
+@dataclass(frozen=True)
+class RunTool:
+    """Call this tool."""
+
+    call: Call
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool gave, as the model reads it."""
+
+    call: Call
+    output: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,8 @@ class Conversation:
     history: tuple[Message, ...]
     in_charge: str
     handovers: int = 0
-    answer: Answer | None = field(default=None)
+    results: tuple[Result, ...] = ()
+    answer: Answer | None = None
 
 
 class Engine(Protocol):
@@ -71,11 +105,13 @@ def start(agents: AgentSet, question: str, history: tuple[Message, ...], in_char
     return Conversation(question, history, known)
 
 
-def decide(agents: AgentSet, conversation: Conversation) -> AskModel | Reply:
+def decide(agents: AgentSet, conversation: Conversation) -> AskModel | RunTool | Reply:
     """Say what comes next."""
     answer = conversation.answer
     if answer is None:
         return AskModel(agents.by_name[conversation.in_charge])
+    if answer.call and len(conversation.results) < MOST_CALLS:
+        return RunTool(answer.call)
     text = answer.text or agents.by_name[conversation.in_charge].phrases.unsure
     return Reply(text, answer.citations, conversation.in_charge)
 
@@ -93,3 +129,11 @@ def after(agents: AgentSet, conversation: Conversation, answer: Answer) -> Conve
     if target is None or target not in may_hand_over_to(agents, conversation):
         return replace(conversation, answer=answer)
     return replace(conversation, in_charge=target, handovers=conversation.handovers + 1)
+
+
+def ran(conversation: Conversation, output: str) -> Conversation:
+    """Take a tool's result in: the model is asked again."""
+    answer = conversation.answer
+    assert answer, "a model was asked"
+    assert answer.call, "it wanted a tool"
+    return replace(conversation, results=(*conversation.results, Result(answer.call, output)), answer=None)

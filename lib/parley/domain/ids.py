@@ -22,6 +22,6 @@ def delivery(request_id: UUID, kind: str, channel: str, rank: int) -> UUID:
     return uuid5(_DELIVERIES, f"{request_id}/{kind}/{channel}/{rank}")
 
 
-def effect(request_id: UUID, step: int, call: int) -> UUID:
-    """Give the key by which a tool tells a repeated call from a new one."""
-    return uuid5(_EFFECTS, f"{request_id}/{step}/{call}")
+def effect(request_id: UUID, step: int, fingerprint: str) -> UUID:
+    """Give the key by which a tool tells a repeated call from a new one; `fingerprint` is of the decision to call."""
+    return uuid5(_EFFECTS, f"{request_id}/{step}/{fingerprint}")

@@ -43,12 +43,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Step:
-    """One journaled step of a turn."""
+    """One step of a turn in the journal; `started`, with its effect key, is an intent without a known outcome."""
 
     number: int
     kind: str
     fingerprint: str
     output: dict[str, Any]
+    started: bool = False
+    effect_key: UUID | None = None
 
 
 @dataclass
@@ -70,6 +72,10 @@ class Turn:
     traceparent: str | None = None
     history: tuple[Message, ...] = ()
     journal: dict[int, Step] = field(default_factory=dict)
+
+    def journaled(self, mark: str) -> Step | None:
+        """Give the step of this fingerprint."""
+        return next((step for step in self.journal.values() if step.fingerprint == mark), None)
 
 
 def decide(row: Mapping[str, Any] | None, *, max_attempts: int) -> Verdict:

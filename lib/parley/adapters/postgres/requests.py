@@ -101,7 +101,7 @@ class Requests:
             held.history = _history(tx, row)
             if row["step"]:
                 held.journal = {
-                    r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"])
+                    r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"], r["started"], r["effect_key"])
                     for r in tx.rows("journaled", id=request_id)
                 }
         return held
@@ -124,6 +124,47 @@ class Requests:
         held.step += 1
         if row["cancel_requested"]:
             raise Cancelled
+
+    def intend(self, held: Turn, *, fingerprint: str) -> UUID:
+        """Write down that a tool is about to be called; gives its effect key. Raises LeaseLost, and Cancelled."""
+        key = ids.effect(held.request_id, held.step, fingerprint)
+        row = self._database.row(
+            "intend_step",
+            id=held.request_id,
+            epoch=held.epoch,
+            step=held.step,
+            kind="tool",
+            fingerprint=fingerprint,
+            effect_key=key,
+            lease=self._lease,
+        )
+        if row is None:
+            raise LeaseLost
+        if row["cancel_requested"]:
+            raise Cancelled
+        return key
+
+    def renew(self, held: Turn) -> bool:
+        """Prolong the lease. Returns whether a cancel was asked for. Raises LeaseLost."""
+        row = self._database.row("renew_turn", id=held.request_id, epoch=held.epoch, lease=self._lease)
+        if row is None:
+            raise LeaseLost
+        return bool(row["cancel_requested"])
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
+        """
+        Cancel a request of this user: at once while it waits, at its next step while it runs; an ended one stays.
+
+        Gives the nudge for the next request of the session, when this one held it up.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=request_id)
+            row = tx.row("cancel_waiting", id=request_id, user_id=user_id, error=error)
+            if row is None:
+                tx.row("ask_cancel", id=request_id, user_id=user_id)
+                return None
+            tx.run("insert_request_event", id=request_id, type="cancelled", data={})
+            return _following(tx, row)
 
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
         """
@@ -197,12 +238,16 @@ class Requests:
 
 def _after(tx: Transaction, row: Row, plan: Plan, kind: str, state: str) -> tuple[list[Due], Emit | None]:
     tx.run("insert_request_event", id=row["id"], type=state, data={})
-    due = store_plan(tx, row, plan, kind)
+    return store_plan(tx, row, plan, kind), _following(tx, row)
+
+
+def _following(tx: Transaction, row: Row) -> Emit | None:
+    """Give the nudge for the request that comes after one that has ended."""
     following = tx.row("next_request", session_id=row["session_id"])
     if following is None:
-        return due, None
+        return None
     contract = RequestCreated(request_id=following["id"], session_id=following["session_id"])
-    return due, Emit(contract, cause=f"after {row['id']}", traceparent=following["traceparent"])
+    return Emit(contract, cause=f"after {row['id']}", traceparent=following["traceparent"])
 
 
 def _took_key(tx: Transaction, new: NewRequest) -> bool:

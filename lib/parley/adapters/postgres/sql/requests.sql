@@ -79,8 +79,8 @@ select role, content, agent from messages where session_id = %(session_id)s and 
  order by seq desc, role limit %(limit)s
 
 -- name: journaled
-select step, kind, fingerprint, output from steps
- where request_id = %(id)s and state = 'done' order by step
+select step, kind, fingerprint, output, effect_key, state = 'started' as started from steps
+ where request_id = %(id)s order by step
 
 -- name: journal_step
 -- Fenced by epoch and step number: a late zombie, or one that lost its commit, touches no row.
@@ -93,11 +93,55 @@ with fenced as (
      where id = %(id)s and epoch = %(epoch)s and step = %(step)s and state = 'running'
     returning id, cancel_requested
 ), written as (
-    insert into steps (request_id, step, kind, fingerprint, state, epoch, output, usage, finished_at)
+    insert into steps as s (request_id, step, kind, fingerprint, state, epoch, output, usage, finished_at)
     select id, %(step)s, %(kind)s, %(fingerprint)s, 'done', %(epoch)s, %(output)s, %(usage)s, clock_timestamp()
       from fenced
+    on conflict (request_id, step) do update
+       set kind = excluded.kind, fingerprint = excluded.fingerprint, state = 'done', epoch = excluded.epoch,
+           output = excluded.output, usage = excluded.usage, finished_at = excluded.finished_at
 )
 select cancel_requested from fenced
+
+-- name: intend_step
+-- Written before a tool is called: after a crash it is known that it may have been. Fenced like the step itself.
+with fenced as (
+    update requests
+       set lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+           due_at = clock_timestamp() + make_interval(secs => %(lease)s),
+           updated_at = clock_timestamp()
+     where id = %(id)s and epoch = %(epoch)s and step = %(step)s and state = 'running'
+    returning id, cancel_requested
+), written as (
+    insert into steps (request_id, step, kind, fingerprint, effect_key, state, epoch)
+    select id, %(step)s, %(kind)s, %(fingerprint)s, %(effect_key)s, 'started', %(epoch)s from fenced
+     where not cancel_requested
+    on conflict (request_id, step) do update
+       set kind = excluded.kind, fingerprint = excluded.fingerprint, effect_key = excluded.effect_key,
+           epoch = excluded.epoch, started_at = clock_timestamp()
+)
+select cancel_requested from fenced
+
+-- name: renew_turn
+-- The heartbeat.
+update requests
+   set lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+       due_at = clock_timestamp() + make_interval(secs => %(lease)s)
+ where id = %(id)s and epoch = %(epoch)s and state = 'running'
+returning cancel_requested
+
+-- name: ask_cancel
+-- A turn that runs is told, and ends itself at its next step; what waits ends at once.
+update requests
+   set cancel_requested = true, version = version + 1, updated_at = clock_timestamp()
+ where id = %(id)s and user_id = %(user_id)s and state in ('running', 'requires_action')
+returning id
+
+-- name: cancel_waiting
+update requests
+   set state = 'cancelled', cancel_requested = true, error = %(error)s, due_at = null, version = version + 1,
+       finished_at = clock_timestamp(), updated_at = clock_timestamp()
+ where id = %(id)s and user_id = %(user_id)s and state = 'queued'
+returning id, session_id
 
 -- name: complete_request
 update requests
