@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill stage deploy migrate lock clean setup setup-tests
+.PHONY: help run dev ask test test-llama-stack check bench kill simulate stage deploy migrate lock clean setup setup-tests
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: setup-tests ## start-up, memory, latency and throughput, measured here
 
 kill: setup-tests ## kill -9 everything at random moments: make kill N=100
 	@KILL_ROUNDS=$(or $(N),100) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/faults/test_kill.py
+
+simulate: setup-tests ## every fault at every point, pairs of them, and chance: make simulate SEEDS=1000, SEED=17 for one
+	@PYTHONPATH=lib:tests .venv/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
 	@$(PY) -m devkit.stage $(FN)

@@ -89,6 +89,7 @@ class Turns:
         self._revision = revision
         self._tools = tools
         self._heart = Heart(store.renew, beat)
+        self._beat = beat
         self._long = long
         self._leaving = leaving
         self._clock = clock
@@ -189,11 +190,14 @@ class Turns:
         if step and not step.started:
             return str(step.output["text"])
         key = step.effect_key if step else None
+        started = self._clock()
         if key is None:
             key = self._store.intend(held, fingerprint=mark)
             again = "repeat"
         else:
             again = self._tools.again(call.name) if self._tools else "never"
+        if self._clock() - started > self._beat:  # asleep meanwhile: somebody else may have called it by now
+            raise Unavailable("too late to call a tool")
         try:
             with self._heart.beating(held):
                 text = self._called(call, key, again)

@@ -1,0 +1,83 @@
+"""
+Protections that can be switched off, one at a time: the simulation must notice each.
+
+A mutation that goes unnoticed is a protection that nothing proves, or one that is not needed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from parley import turns
+from parley.adapters.postgres import database
+from parley.domain import turn
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """
+    In the query `query`, `old` becomes `new`; or `patch` replaces an attribute: (object, name, value).
+
+    `near`: what only two faults show, at points whose names begin like these.
+    """
+
+    name: str
+    query: str = ""
+    old: str = ""
+    new: str = ""
+    near: tuple[str, ...] = ()
+    is_subtle: bool = False  # takes minutes to find: only the whole simulation looks
+    patch: tuple[Any, str, Callable[..., Any]] | None = None
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Switch the protection off."""
+        if self.patch:
+            owner, name, value = self.patch
+            original = getattr(owner, name)
+            setattr(owner, name, value)
+            try:
+                yield
+            finally:
+                setattr(owner, name, original)
+            return
+        original_queries: Mapping[str, Any] = database.queries()
+        text = original_queries[self.query]
+        assert self.old in text, f"{self.query} has changed: {self.name} switches nothing off"
+        changed = {**original_queries, self.query: text.replace(self.old, self.new)}
+        original = database.queries
+        database.queries = lambda: changed  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            database.queries = original
+
+
+MUTATIONS = [
+    Mutation("fence of the answer", "complete_request", "and epoch = %(epoch)s and state = 'running'"),
+    Mutation("fence of a step", "journal_step", "and epoch = %(epoch)s and step = %(step)s and state = 'running'"),
+    Mutation("fence of an intent", "intend_step", "and epoch = %(epoch)s and step = %(step)s and state = 'running'"),
+    Mutation("lease of a turn", "standing", "coalesce(r.lease_until > clock_timestamp(), false)", "false",
+             is_subtle=True),
+    Mutation("order of a session", "standing", "and e.due_at is not null)", "and false)"),
+    Mutation("identity of a message", "take_key", "values (%(principal)s, %(route)s, %(key)s,",
+             "values (%(principal)s, %(route)s, %(key)s || gen_random_uuid(),"),
+    Mutation("sweep of requests", "overdue_requests", "where due_at < clock_timestamp()", "where false"),
+    Mutation("sweep of deliveries", "overdue_deliveries", "where d.due_at < clock_timestamp()", "where false"),
+    Mutation("reuse of the journal", "journaled", "where request_id = %(id)s", "where request_id = %(id)s and false"),
+    Mutation("intents of tools", "journaled", "where request_id = %(id)s",
+             "where request_id = %(id)s and state = 'done'"),
+    Mutation("wake before a tool", patch=(turns, "Unavailable", type("Never", (Exception,), {}))),
+    Mutation("fence of a delivery", "end_delivery",
+             "and epoch = %(epoch)s and state in ('sending', 'queued', 'parked')", near=("send", "deliveries.record"),
+             is_subtle=True),
+    Mutation("lease of a delivery", "delivery_standing", "coalesce(d.lease_until > clock_timestamp(), false)", "false"),
+    Mutation("order at a place", "delivery_standing", "and e.id <> d.id and q.seq < r.seq)", "and false)"),
+    Mutation("doubt about an attempt", "delivery_standing",
+             "and (a.outcome is null or a.outcome = 'unsure'))", "and false)"),
+    Mutation("the next rank", "promote_next_rank", "and rank > %(rank)s", "and false"),
+    Mutation("one success is enough", "cancel_planned", "and state = 'planned'", "and false"),
+    Mutation("stable keys of effects", patch=(turn.Turn, "journaled", lambda self, mark: next(
+        (step for step in self.journal.values() if step.fingerprint == mark and not step.started), None))),
+]  # fmt: skip

@@ -1,0 +1,101 @@
+"""Many worlds: every single fault, every pair, and worlds by chance."""
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from simulation.fate import Fate, Seeded, Written, faults
+from simulation.mutations import Mutation
+from simulation.world import TOOLS, Ground, Question, World
+
+SCENARIO = (Question(1, 1, ("repeat",)), Question(1, 1, ("look_up", "never")))
+SMALL = (Question(1, 1, ("look_up",)),)  # for pairs, of which there are many
+LIKED = ("double", "lose", "pause", "refused", "unknown", "lost answer")
+LATER = 12  # points that a first fault may add
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A world that went wrong: how to see it again, what struck it, and what was wrong at its end."""
+
+    name: str
+    struck: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'; '.join(self.wrong)} (struck by {', '.join(self.struck)})"
+
+
+class Unsound(Exception):
+    """Something is wrong although nothing has gone wrong."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+
+
+def play(ground: Ground, fate: Fate, name: str = "world", questions: Sequence[Question] = SCENARIO) -> Finding | None:
+    """Run one world."""
+    world = World(ground, fate, questions)
+    try:
+        wrong = world.run()
+    except Exception as error:  # noqa: BLE001 - a bug in the code under test is a finding
+        wrong = [repr(error)]
+    finally:
+        world.scheduler.drop()
+    if not wrong:
+        return None
+    ground.clear()
+    return Finding(name, tuple(fate.struck), tuple(wrong))
+
+
+def points(ground: Ground, questions: Sequence[Question] = SCENARIO, *, eager: bool = False) -> list[str]:
+    """Give the points of a world in which nothing goes wrong. Raises Unsound when it goes wrong all the same."""
+    fate = Written(eager=eager)
+    if finding := play(ground, fate, "nothing goes wrong", questions):
+        raise Unsound(finding)
+    return fate.points
+
+
+def singles(ground: Ground) -> Iterator[Written]:
+    """Give each fault at each point, in both orders of things."""
+    for eager in (False, True):
+        for number, point in enumerate(points(ground, eager=eager)):
+            for fault in range(len(faults(point))):
+                yield Written((number, fault), eager=eager)
+
+
+def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequence[str] = ()) -> Iterator[Written]:
+    """Give each two faults at two points; of those whose names begin like this, when names are given."""
+    found = [*points(ground, questions), *["later before"] * LATER]
+    wanted = [number for number, point in enumerate(found) if not near or point.startswith(tuple(near))]
+    for first, second in itertools.combinations(wanted, 2):
+        for fault, other in itertools.product(range(len(faults(found[first]))), range(len(faults(found[second])))):
+            yield Written((first, fault), (second, other))
+
+
+def chance(ground: Ground, seed: int) -> Finding | None:
+    """Run the world of a seed."""
+    dice = random.Random(seed)
+    questions = [
+        Question(dice.randrange(2), dice.randrange(2), tuple(dice.sample(TOOLS, dice.randrange(4))))
+        for _ in range(dice.randrange(1, 5))
+    ]
+    liked = dice.sample(LIKED, dice.randrange(3))
+    rate, most = dice.choice((0.02, 0.06, 0.15)), dice.randrange(1, 10)
+    fate = Seeded(dice.randrange(1 << 32), rate=rate, most=most, liked=liked)
+    return play(ground, fate, f"SEED={seed}", questions)
+
+
+def notices(ground: Ground, mutation: Mutation, seeds: Iterable[int]) -> str:
+    """Look for a world that shows that a protection is off. Gives what was seen; empty when nothing was."""
+    with mutation.off():
+        try:
+            plans = [*singles(ground), *(pairs(ground, near=mutation.near) if mutation.near else ())]
+            found = next((one for plan in plans if (one := play(ground, plan, "written"))), None)
+            found = found or next((one for seed in seeds if (one := chance(ground, seed))), None)
+        except Unsound as error:
+            return str(error)
+        finally:
+            ground.clear()
+    return str(found or "")
