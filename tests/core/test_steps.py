@@ -1,0 +1,234 @@
+"""A turn of several steps: tools called once, going on elsewhere, cancelled in between."""
+
+import pytest
+from core.test_turns import (  # noqa: F401 - fixtures
+    AGENTS,
+    Died,
+    ask,
+    broker,
+    engine,
+    planner,
+    rows,
+    standing,
+    store,
+    user,
+)
+
+from parley.adapters.postgres.requests import Requests
+from parley.agents.loop import MOST_CALLS, Answer, Call
+from parley.domain import ids
+from parley.domain.events import RequestCreated
+from parley.errors import Unavailable
+from parley.ports import ToolFailed
+from parley.turns import UNKNOWN, Turns
+
+TICKET = Answer("", call=Call("ticket", {"title": "Laptop"}))
+
+
+class Tools:
+    """One tool, `ticket`: what it was called with, by key; `told` is what it says, an error, or something to do."""
+
+    def __init__(self, again="repeat"):
+        self.kind, self.calls, self.looked, self.told, self.found = again, [], [], "T-1", None
+
+    def again(self, _):
+        return self.kind
+
+    def run(self, name, arguments, key):
+        self.calls.append((name, dict(arguments), key))
+        said = self.told() if callable(self.told) else self.told
+        if isinstance(said, BaseException):
+            raise said
+        return said
+
+    def look_up(self, _, key):
+        self.looked.append(key)
+        return self.found
+
+
+@pytest.fixture
+def tools():
+    return Tools()
+
+
+@pytest.fixture
+def impatient(database):
+    return Requests(database, lease=0)
+
+
+@pytest.fixture
+def turns(store, engine, broker, planner, tools):  # noqa: F811
+    def make(**other):
+        options = {"owner": "me", "revision": "r1", "tools": tools, **other}
+        used = options.pop("store", store)
+        return Turns(used, AGENTS, engine, planner, broker, **options)
+
+    return make
+
+
+def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, tools, standing, rows):  # noqa: F811
+    seen = []
+    engine.script = [TICKET, Answer("Done.")]
+    original = engine.ask
+    engine.ask = lambda agent, conversation: seen.append(conversation.results) or original(agent, conversation)
+    created = ask()
+    turns()(created)
+    assert standing(created)["result"]["text"] == "Done."
+    ((name, arguments, key),) = tools.calls
+    assert (name, arguments) == ("ticket", {"title": "Laptop"})
+    assert [[result.output for result in results] for results in seen] == [[], ["T-1"]]
+    kept = rows("select kind, state, effect_key, output from steps order by step")
+    assert [(step["kind"], step["state"]) for step in kept] == [("model", "done"), ("tool", "done"), ("model", "done")]
+    assert kept[1]["effect_key"] == key
+    assert kept[1]["output"] == {"text": "T-1"}
+
+
+def test_a_tool_that_says_no_says_it_to_the_model(turns, ask, engine, tools, standing):  # noqa: F811
+    engine.script, tools.told = [TICKET, Answer("It cannot be.")], ToolFailed("no such laptop")
+    created = ask()
+    turns()(created)
+    assert standing(created)["result"]["text"] == "It cannot be."
+
+
+def test_a_tool_that_does_not_exist_is_an_error_for_the_model(turns, ask, engine, standing):  # noqa: F811
+    engine.script = [TICKET, Answer("I cannot.")]
+    created = ask()
+    turns(tools=None)(created)
+    assert standing(created)["result"]["text"] == "I cannot."
+
+
+def died():
+    raise Died
+
+
+def test_after_a_crash_a_repeatable_tool_is_called_again_with_its_key(turns, ask, engine, tools, impatient):  # noqa: F811
+    engine.script, tools.told = [TICKET], died
+    created = ask()
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+    tools.told = "T-1"
+    turns()(created)
+    assert len(tools.calls) == 2
+    assert tools.calls[0] == tools.calls[1]
+    assert len(engine.asked) == 2, "the first answer is in the journal"
+
+
+def test_after_a_crash_a_tool_that_can_be_asked_is_asked(turns, ask, engine, tools, impatient):  # noqa: F811
+    tools.kind, engine.script, tools.told = "look_up", [TICKET], died
+    created = ask()
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+    tools.found = "T-1"
+    turns()(created)
+    assert (len(tools.calls), tools.looked) == (1, [tools.calls[0][2]])
+
+
+def test_a_tool_that_was_asked_and_has_done_nothing_is_called(turns, ask, engine, tools, impatient):  # noqa: F811
+    tools.kind, engine.script, tools.told = "look_up", [TICKET], died
+    created = ask()
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+    tools.told = "T-1"
+    turns()(created)
+    assert len(tools.calls) == 2
+
+
+def test_after_a_crash_any_other_tool_is_never_touched_again(turns, ask, engine, tools, impatient, rows):  # noqa: F811
+    tools.kind, engine.script, tools.told = "never", [TICKET], died
+    created = ask()
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+    turns()(created)
+    assert len(tools.calls) == 1
+    assert rows("select output from steps where kind = 'tool'")[0]["output"] == {"text": UNKNOWN}
+
+
+def test_a_tool_that_is_down_gives_the_turn_back(turns, ask, engine, tools, standing):  # noqa: F811
+    engine.script, tools.told = [TICKET], Unavailable("down")
+    created = ask()
+    with pytest.raises(Unavailable):
+        turns()(created)
+    assert standing(created)["state"] == "queued"
+    tools.told = "T-1"
+    turns()(created)
+    assert tools.calls[0] == tools.calls[1]
+
+
+def test_a_model_that_never_stops_calling_tools_is_stopped(turns, ask, engine, tools, standing):  # noqa: F811
+    engine.script = [TICKET] * (MOST_CALLS + 1)
+    created = ask()
+    turns()(created)
+    assert len(tools.calls) == MOST_CALLS
+    assert standing(created)["state"] == "completed"
+
+
+def test_a_long_turn_goes_on_in_another_invocation(turns, ask, engine, tools, standing, database):  # noqa: F811
+    """After each step, when the time of an invocation is up; the attempts are not counted."""
+    engine.script = [TICKET, Answer("Done.")]
+    created = ask()
+    replies = []
+    handle = turns(long=-1)
+    while standing(created)["state"] != "completed":
+        replies.append(handle(created))
+        assert len(replies) < 9
+    assert [reply.contract for reply in replies[:-1]] == [created] * (len(replies) - 1)
+    assert len({reply.cause for reply in replies}) == len(replies), "each reply raises the step"
+    assert (len(tools.calls), len(engine.asked)) == (1, 2)
+    assert standing(created)["attempt"] == 0
+
+
+def test_a_process_that_is_told_to_leave_gives_its_turn_on(turns, ask, engine, standing):  # noqa: F811
+    engine.script = [TICKET, Answer("Done.")]
+    created = ask()
+    reply = turns(leaving=lambda: True)(created)
+    assert reply.contract == created
+    assert standing(created)["state"] == "queued"
+    turns()(created)
+    assert standing(created)["result"]["text"] == "Done."
+
+
+def test_a_cancel_is_seen_before_a_tool_is_called(turns, ask, engine, tools, store, user, standing):  # noqa: F811
+    created = ask()
+
+    def cancelled():
+        assert store.cancel(created.request_id, user, {"title": "x"}) is None
+        return TICKET
+
+    engine.script = [cancelled]
+    turns()(created)
+    assert standing(created)["state"] == "cancelled"
+    assert tools.calls == []
+
+
+def test_what_waits_is_cancelled_at_once_and_the_next_is_nudged(ask, store, user, standing):  # noqa: F811
+    first, second = ask(), ask()
+    following = store.cancel(first.request_id, user, {"title": "Cancelled."})
+    assert following.contract == second
+    row = standing(first)
+    assert (row["state"], row["error"], row["due_at"]) == ("cancelled", {"title": "Cancelled."}, None)
+    assert store.cancel(first.request_id, user, {"title": "again"}) is None
+    assert standing(first)["error"] == {"title": "Cancelled."}
+
+
+def test_nobody_cancels_for_another(ask, store, standing):  # noqa: F811
+    created = ask()
+    assert store.cancel(created.request_id, ids.new(), {"title": "x"}) is None
+    assert standing(created)["state"] == "queued"
+    assert RequestCreated(request_id=created.request_id, session_id=created.session_id) == created
+
+
+def test_a_heartbeat_keeps_a_slow_turn(turns, ask, engine, database, standing, rows):  # noqa: F811
+    """The model takes longer than the lease; the lease is renewed meanwhile."""
+    created = ask()
+    short = Requests(database, lease=0.4)
+
+    def slow():
+        until = rows("select lease_until from requests")[0]["lease_until"]
+        for _ in range(2000):
+            if rows("select lease_until > %s + interval '0.5 s' as renewed from requests", until)[0]["renewed"]:
+                return Answer("At last.")
+        raise AssertionError("never renewed")
+
+    engine.script = [slow]
+    turns(store=short, beat=0.1)(created)
+    assert standing(created)["result"]["text"] == "At last."
