@@ -76,6 +76,11 @@ def test_a_database_that_is_down_for_a_beat_costs_nothing():
 
 def test_an_error_in_between_is_not_hidden():
     renew = Renewals(LeaseLost())
-    with pytest.raises(Unavailable), Heart(renew, 0.005).beating("turn"):
-        renew.wait_for(2)
-        raise Unavailable("the model is down")
+
+    def waits():
+        with Heart(renew, 0.005).beating("turn"):
+            renew.wait_for(2)
+            raise Unavailable("the model is down")
+
+    with pytest.raises(Unavailable):
+        waits()
