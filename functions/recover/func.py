@@ -2,10 +2,11 @@
 recover: nothing that is owed is forgotten.
 
 Takes dead letters (any event with `knativeerrordest`) and the tick of each minute.
-Gives nothing as a reply; publishes parley.request.created and parley.response.ready for rows that are overdue.
+Gives nothing as a reply; publishes parley.request.created and parley.response.ready for rows that are overdue. Once an
+hour it purges what is older than the KEEP_… settings say, in days.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from parliament import Context
 
@@ -15,6 +16,7 @@ try:
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.ledger import Ledger
     from parley.domain.overdue import Pace
+    from parley.domain.retention import Retention
     from parley.recovery import Recovery
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
@@ -28,12 +30,20 @@ class Config:
     k_sink: str
     nudge_seconds: float = 30
     longest_nudge_seconds: float = 900
+    keep_requests_days: float = 90
+    keep_sessions_days: float = 7
+    keep_idempotency_keys_days: float = 7
+    keep_done_letters_days: float = 30
+    keep_open_letters_days: float = 90
+    keep_api_keys_days: float = 90
+    keep_audit_log_days: float = 365
 
 
 def build(cfg: Config) -> Recovery:
-    ledger = Ledger(Database(cfg.database_url, name="recover"))
+    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=2))
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
-    return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace)
+    retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
+    return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace, retention=retention)
 
 
 function = runtime.event_function("recover", takes=None, config=Config, build=build)

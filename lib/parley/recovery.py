@@ -1,22 +1,25 @@
 """
-recover: nothing that is owed is forgotten.
+recover: nothing that is owed is forgotten, and nothing is kept for ever.
 
 Two kinds of event come here, told apart by the event itself: a dead letter (it has `knativeerrordest`) is stored whole
-and never published again by itself; a tick sweeps the rows whose time has passed.
+and never published again by itself; a tick sweeps the rows whose time has passed, and purges, once an hour, what is old
+enough. While no tick comes, other functions stand in for the sweep.
 """
 
 import base64
 import binascii
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from parley import envelope
-from parley.domain.events import Emit
+from parley.domain.events import Contract, Emit
 from parley.domain.overdue import Action, Pace
+from parley.domain.retention import Retention
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
 
@@ -24,25 +27,89 @@ log = logging.getLogger("parley.recovery")
 
 TICKS = frozenset({"dev.knative.sources.ping", "parley.recovery.requested"})
 SWEEP_SECONDS = 45.0
+PURGE_EVERY = 3600.0
+SILENT, STAND_IN_EVERY, LOOK_EVERY = 180.0, 60.0, 30.0
+
+_RETENTION = Retention()
 
 
-class Ledger(Protocol):
-    """What recovery needs of the store."""
+class Rows(Protocol):
+    """What a sweep needs of the store."""
 
     def take_overdue(self, limit: int, pace: Pace, chance: Callable[[], float]) -> Sequence[Action]:
-        """Take overdue rows that nobody else has taken, move their next nudge on, commit; give what to publish."""
+        """Take overdue rows that nobody else has taken, move their next nudge on, commit; give what to do."""
+
+    def expire(self, contract: Contract) -> Sequence[Emit]:
+        """End the row that a nudge names, if its deadline has passed and nobody holds it; give what follows."""
+
+
+class Ledger(Rows, Protocol):
+    """What recovery needs of the store."""
 
     def keep(self, event: envelope.Event, *, destination: str, code: int | None, reason: str | None) -> None:
         """Store a dead letter, once."""
 
+    def close_letters(self, limit: int) -> int:
+        """Close dead letters about rows that have ended. Returns how many."""
+
     def beat(self) -> None:
         """Write down that recovery is alive."""
+
+    def may_purge(self, every: float) -> bool:
+        """Whether nobody has purged for `every` seconds; true for one caller."""
+
+    def purge(self, rule: str, age: float, limit: int) -> int:
+        """Delete at most `limit` rows by a rule of `Retention`, older than `age` seconds. Returns how many."""
 
     def ready(self) -> None:
         """Raise Unavailable while the store cannot be used."""
 
     def close(self) -> None:
         """Give back connections."""
+
+
+class Watch(Rows, Protocol):
+    """What standing in for recovery needs of the store."""
+
+    def stand_in(self, *, silent: float, every: float) -> bool:
+        """Whether recovery has been silent for `silent` seconds; true for one caller in `every` seconds."""
+
+
+class Sweep:
+    """One batch of overdue rows at a time."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        publisher: Publisher,
+        pace: Pace,
+        *,
+        size: int = 100,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._rows = rows
+        self._publisher = publisher
+        self._pace = pace
+        self.size = size
+        self._chance = chance
+
+    def batch(self) -> int:
+        """Nudge or end what is overdue. Returns the number of rows; less than `size`: there are no more."""
+        actions = self._rows.take_overdue(self.size, self._pace, self._chance)
+        for action in actions:
+            if not action.ends:
+                self._publish(action.emit)
+        for action in actions:  # afterwards: one that cannot be ended keeps no other from being nudged
+            if action.ends:
+                for emit in self._rows.expire(action.emit.contract):
+                    self._publish(emit)
+        return len(actions)
+
+    def _publish(self, emit: Emit) -> None:
+        try:
+            self._publisher.publish(emit)
+        except Rejected:
+            log.warning("nudge refused", exc_info=True)
 
 
 class Recovery:
@@ -54,40 +121,33 @@ class Recovery:
         publisher: Publisher,
         *,
         pace: Pace,
+        retention: Retention = _RETENTION,
         batch: int = 100,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
-        self._publisher = publisher
-        self._pace = pace
-        self._batch = batch
+        self._sweep = Sweep(ledger, publisher, pace, size=batch, chance=chance)
+        self._retention = retention
         self._clock = clock
-        self._chance = chance
 
     def __call__(self, event: envelope.Event) -> None:
         if "knativeerrordest" in event.extensions:
             self._keep(event)
         elif event.type in TICKS:
-            self.sweep()
+            until = self._clock() + SWEEP_SECONDS
+            self._swept(until)
+            self._purged(until)
         else:
             raise Rejected("neither a dead letter nor a tick")
 
     def sweep(self) -> int:
-        """Nudge what is overdue until nothing is or the time is up. Returns the number of nudges."""
-        until = self._clock() + SWEEP_SECONDS
-        nudged = 0
-        self._ledger.beat()
-        while self._clock() < until:
-            actions = self._ledger.take_overdue(self._batch, self._pace, self._chance)
-            for action in actions:
-                self._publish(action.emit)
-            nudged += len(actions)
-            if len(actions) < self._batch:
-                break
-        if nudged:
-            log.info("nudged", extra={"fields": {"nudges": nudged}})
-        return nudged
+        """Nudge what is overdue until nothing is or the time is up. Returns the number of rows."""
+        return self._swept(self._clock() + SWEEP_SECONDS)
+
+    def purge(self) -> int:
+        """Delete what is old enough, in short transactions, until nothing is or the time is up. Returns how many."""
+        return self._purged(self._clock() + SWEEP_SECONDS)
 
     def ready(self) -> None:
         """Raise Unavailable while the store cannot be used."""
@@ -97,11 +157,32 @@ class Recovery:
         """Give back connections."""
         self._ledger.close()
 
-    def _publish(self, emit: Emit) -> None:
-        try:
-            self._publisher.publish(emit)
-        except Rejected:
-            log.warning("nudge refused", exc_info=True)
+    def _swept(self, until: float) -> int:
+        nudged = 0
+        self._ledger.beat()
+        while self._clock() < until:
+            taken = self._sweep.batch()
+            nudged += taken
+            if taken < self._sweep.size:
+                break
+        self._ledger.close_letters(10 * self._sweep.size)
+        if nudged:
+            log.info("nudged", extra={"fields": {"nudges": nudged}})
+        return nudged
+
+    def _purged(self, until: float) -> int:
+        if self._clock() >= until or not self._ledger.may_purge(PURGE_EVERY):
+            return 0
+        purged: dict[str, int] = {}
+        for rule, age in self._retention.seconds().items():
+            while self._clock() < until:
+                count = self._ledger.purge(rule, age, self._sweep.size)
+                purged[rule] = purged.get(rule, 0) + count
+                if count < self._sweep.size:
+                    break
+        if total := sum(purged.values()):
+            log.info("purged", extra={"fields": {"purged": purged}})
+        return total
 
     def _keep(self, event: envelope.Event) -> None:
         code = event.extensions.get("knativeerrorcode", "")
@@ -112,6 +193,57 @@ class Recovery:
             reason=_reason(event),
         )
         log.warning("dead letter", extra={"fields": {"code": code, "dead_type": event.type, "dead_id": event.id}})
+
+
+class Standby:
+    """
+    Stands in for recover while that is silent: its schedule may be gone, or the function.
+
+    Whoever has finished work of their own calls `look`, which costs a clock reading; at most once in half a minute it
+    asks the store, and sweeps one batch if it is this process's turn. Both in a thread of its own: nobody waits for it.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        sweep: Sweep,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watch = watch
+        self._sweep = sweep
+        self._clock = clock
+        self._next = float("-inf")
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """See after recover, if it is time to."""
+        now = self._clock()
+        if now < self._next:
+            return
+        with self._lock:
+            if now < self._next or (self._thread and self._thread.is_alive()):
+                return
+            self._next = now + LOOK_EVERY
+            self._thread = threading.Thread(target=self._stand_in, name="standby", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait, for a few seconds, until what was begun has ended; a batch that is cut off is nudged again later."""
+        with self._lock:
+            thread = self._thread
+        if thread:
+            thread.join(5.0)
+
+    def _stand_in(self) -> None:
+        try:
+            if self._watch.stand_in(silent=SILENT, every=STAND_IN_EVERY):
+                log.warning("recover is silent: swept for it", extra={"fields": {"nudges": self._sweep.batch()}})
+        except Unavailable:
+            log.warning("standby", exc_info=True)
+        except Exception:
+            log.exception("bug while standing by")  # a thread has nobody above it to tell
 
 
 def publish_all(publisher: Publisher, emits: Sequence[Emit]) -> None:

@@ -23,18 +23,12 @@ from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
 from parley.heart import Heart
 from parley.ports import Publisher, ToolFailed, Tools
-from parley.recovery import publish_all
+from parley.recovery import Standby, publish_all
 
 log = logging.getLogger("parley.turns")
 
-PAUSE = 2.0  # seconds until a turn that was given back is due again; the broker's own retry usually comes first
+PAUSE = 2.0  # seconds until a turn that was given back is due again, doubled by each nudge; the broker's retry is first
 UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
-
-ENDINGS = {
-    "cancelled": ("cancelled", "urn:parley:problem:cancelled", "The request was cancelled."),
-    "expired": ("failed", "urn:parley:problem:deadline", "No answer could be given in time. Please ask again."),
-    "spent": ("failed", "urn:parley:problem:attempts", "This could not be answered. Please contact the service desk."),
-}
 
 
 class Store(Protocol):
@@ -75,6 +69,7 @@ class Turns:
         owner: str,
         revision: str,
         tools: Tools | None = None,
+        standby: Standby | None = None,
         beat: float = 20.0,
         long: float = 120.0,
         leaving: Callable[[], bool] = lambda: False,
@@ -88,6 +83,7 @@ class Turns:
         self._owner = owner
         self._revision = revision
         self._tools = tools
+        self._standby = standby
         self._heart = Heart(store.renew, beat)
         self._beat = beat
         self._long = long
@@ -95,6 +91,22 @@ class Turns:
         self._clock = clock
 
     def __call__(self, created: RequestCreated) -> Emit | None:
+        emit = self._turn(created)
+        if self._standby:
+            self._standby.look()
+        return emit
+
+    def ready(self) -> None:
+        """Raise Unavailable while the store cannot be used."""
+        self._store.ready()
+
+    def close(self) -> None:
+        """Give back connections."""
+        if self._standby:
+            self._standby.close()
+        self._store.close()
+
+    def _turn(self, created: RequestCreated) -> Emit | None:
         held = self._store.claim(created.request_id, owner=self._owner, revision=self._revision)
         if held is None:
             raise Rejected("no such request")
@@ -105,14 +117,6 @@ class Turns:
             due = self._store.due_delivery(held.request_id)
             return due.emit("ended", held.traceparent) if due else None
         return self._held(held)
-
-    def ready(self) -> None:
-        """Raise Unavailable while the store cannot be used."""
-        self._store.ready()
-
-    def close(self) -> None:
-        """Give back connections."""
-        self._store.close()
 
     def _held(self, held: Turn) -> Emit | None:
         until = self._clock() + self._long
@@ -138,7 +142,7 @@ class Turns:
 
     def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:
         if held.verdict != "take":
-            state, kind, title = ENDINGS[held.verdict]
+            state, kind, title = turn.ENDINGS[held.verdict]
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
             reply = self._answer(held, until)

@@ -342,15 +342,17 @@ def test_a_delivery_is_put_off_likewise(recovery, answered, rank, rows):
     assert pauses == [1000, 2000, 4000]
 
 
-def test_a_nudge_that_was_heard_begins_the_pauses_anew(recovery, owed, database, rows, broker):
-    """A claim is a sign of life: what goes wrong after it is looked at soon."""
+def test_a_step_begins_the_pauses_anew(recovery, owed, database, rows, broker):
+    """A turn that gets somewhere is alive: what goes wrong after a journaled step is looked at soon."""
     request = owed()
     for _ in range(4):
         recovery().sweep()
         again(rows)
 
     store = Requests(database)
-    store.release(store.claim(request, owner="test", revision="r"), pause=0, failed=False)
+    held = store.claim(request, owner="test", revision="r")
+    store.journal(held, kind="model", fingerprint="f", output={})
+    store.release(held, pause=0, failed=False)
     recovery().sweep()
 
     (row,) = rows("select nudges, extract(epoch from due_at - now())::float8 as pause from requests")

@@ -1,5 +1,6 @@
 """What happens to a row whose time has passed: which nudge, named how, and when it is looked at again."""
 
+import math
 from uuid import UUID
 
 import pytest
@@ -21,13 +22,14 @@ paces = st.builds(Pace, first=st.floats(0.1, 100), longest=st.floats(100, 10_000
 def request(**fields):
     """A row of `requests`, as the sweep reads it."""
     base = {"kind": "request", "id": REQUEST, "request_id": REQUEST, "session_id": SESSION, "channel": None}
-    return {**base, "epoch": 0, "nudges": 0, "traceparent": None, **fields}
+    return {**base, "epoch": 0, "nudges": 0, "traceparent": None, "past_deadline": False, "called": False, **fields}
 
 
 def delivery(**fields):
     """A row of `deliveries`, as the sweep reads it."""
     base = {"kind": "delivery", "id": DELIVERY, "request_id": REQUEST, "session_id": SESSION, "channel": "email"}
-    return {**base, "about": "answer", "epoch": 0, "nudges": 0, "traceparent": None, **fields}
+    base |= {"about": "answer", "past_deadline": False, "called": False}
+    return {**base, "epoch": 0, "nudges": 0, "traceparent": None, **fields}
 
 
 rows = st.builds(
@@ -122,3 +124,34 @@ def test_each_nudge_is_an_event_of_its_own(row):
     ids = {event_id(overdue(one, PACE, 0.0)) for one in (row, *others)}
 
     assert len(ids) == 3
+
+
+@pytest.mark.parametrize("make", [request, delivery])
+@pytest.mark.parametrize(("past", "called", "ends"), [(0, 0, False), (0, 1, False), (1, 0, False), (1, 1, True)])
+def test_it_is_ended_when_its_last_call_was_not_heard(make, past, called, ends):
+    """Past its deadline it is nudged once more, so that its own function ends it; only then is it ended for it."""
+    action = overdue(make(past_deadline=bool(past), called=bool(called), nudges=3), PACE, 0.0)
+
+    assert action.ends == ends
+    assert action.pause == (15 if past else 120)
+
+
+@given(
+    first=st.floats(1, 100), deadline=st.floats(1, 900), chance=chances, late=st.lists(st.floats(0, 60), min_size=99)
+)
+def test_nudges_end_and_are_few(first, deadline, chance, late):
+    """A row that nobody hears is nudged 2 + log2(1 + D/p) times at most, then ended; however late the sweeps come."""
+    pace, now, due, nudges = Pace(first, 900), 0.0, 0.0, 0
+    for pause in late:
+        now = max(now, due) + pause + 0.001
+        row = request(nudges=nudges, past_deadline=now > deadline, called=nudges > 0 and due > deadline)
+        action = overdue(row, pace, chance)
+        if action.ends:
+            break
+        nudges += 1
+        due = now + action.pause
+        if now < deadline:
+            due = min(due, deadline)
+
+    assert action.ends
+    assert nudges <= 2 + math.log2(1 + deadline / (first / 2))

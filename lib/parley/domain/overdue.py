@@ -3,6 +3,13 @@ What should happen to a row whose time has passed: its function is nudged, and t
 
 The nudged function decides on the locked row what is the matter (a lease that ended, a deadline that passed, an event
 that was lost): see `turn.decide` and `delivery`. So a nudge that is one too many does nothing.
+
+Nudges end. A row whose deadline has passed is nudged once more, so that its own function ends it and tells the user;
+when that was not heard either, recover ends it. Between nudges of a request there are p, 2p, 4p … seconds and more, p
+being half of `Pace.first` when its function is never reached, and 4 when the function takes the turn and gives it back
+each time. So in its D seconds it gets at most 2 + log₂(1 + D/p) nudges: 7 or 9 of a request with 900. With its first
+event, and the one of whoever ended the request before it, these are at most 11 events, hence 11 dead letters. No nudge
+follows from a dead letter, so nothing goes round.
 """
 
 from collections.abc import Mapping
@@ -22,19 +29,26 @@ class Pace:
 
 @dataclass(frozen=True)
 class Action:
-    """Publish `emit`; look at the row again after `pause` seconds."""
+    """
+    Publish `emit`; look at the row again after `pause` seconds.
+
+    When `ends`, the row that `emit` names is to be ended instead, if its function has not done so by then.
+    """
 
     emit: Emit
     pause: float
+    ends: bool = False
 
 
 def overdue(row: Mapping[str, Any], pace: Pace, chance: float) -> Action:
     """
-    Decide on an overdue row of `requests` or `deliveries`.
+    Decide on an overdue row of `requests` or `deliveries`, with its `past_deadline` and `called`.
 
-    Pauses grow as first * 2^n up to the longest; `chance` in [0, 1) spreads them over the upper half of that.
+    Pauses grow as first * 2^n up to the longest; `chance` in [0, 1) spreads them over the upper half of that. Past the
+    deadline the pause is the first one.
     """
-    pause = min(pace.first * 2 ** min(row["nudges"], 30), pace.longest) * (0.5 + chance / 2)
+    growth = 0 if row["past_deadline"] else min(row["nudges"], 30)
+    pause = min(pace.first * 2**growth, pace.longest) * (0.5 + chance / 2)
     cause = f"nudge {row['nudges'] + 1} of epoch {row['epoch']}"
     contract: RequestCreated | ResponseReady
     if row["kind"] == "request":
@@ -47,4 +61,5 @@ def overdue(row: Mapping[str, Any], pace: Pace, chance: float) -> Action:
             channel=row["channel"],
             kind=row["about"],
         )
-    return Action(Emit(contract, cause=cause, traceparent=row["traceparent"]), pause)
+    ends = row["past_deadline"] and row["called"]
+    return Action(Emit(contract, cause=cause, traceparent=row["traceparent"]), pause, ends)

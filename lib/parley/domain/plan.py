@@ -13,7 +13,7 @@ wins over the default, and a request says which channels to use and in which ord
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 _FIELDS = {"enabled", "rank", "patience"}
 _DURATION = re.compile(r"([1-9]\d{0,6})([smh])\Z")
+_LAST = timedelta(hours=1)  # how long it may still be said that there is no answer
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,64}@[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,255}\Z")
 E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
@@ -141,6 +142,15 @@ def plan(defaults: Defaults, overrides: Iterable[Override], asked: Asked, now: d
             patience = defaults.channels[known].patience
             ranks.append(Rank(known, len(ranks) + 1, found.address, found.key, patience))
     return Plan(mode, tuple(ranks), tuple(skipped), now)
+
+
+def last_resort(overrides: Iterable[Override], asked: Asked, now: datetime) -> Plan:
+    """Plan without the system's defaults, to say that there is no answer: where it was asked, unless turned off."""
+    channel = (asked.origin or {}).get("channel")
+    if channel not in CHANNELS:
+        return Plan("first", (), (), now)
+    defaults = Defaults({channel: Default(enabled=True, rank=None, patience=_LAST)})
+    return plan(defaults, overrides, replace(asked, wanted=None), now)
 
 
 def parse_defaults(document: Any) -> Defaults:

@@ -9,6 +9,7 @@ from parley.adapters.postgres.database import Database, Row, Transaction
 from parley.channels.outcome import Delivered, Failed, Outcome, Parked, Retry, Unsure, Wait
 from parley.domain import delivery, ids
 from parley.domain.delivery import Claimed, Due, Job, LeaseLost
+from parley.domain.events import Emit
 from parley.domain.plan import Plan
 
 BROKER_FIRST = 60.0  # seconds: the Trigger's own retries come before the sweeper's nudge
@@ -73,12 +74,24 @@ class Deliveries:
             if verdict in ("busy", "behind", "early"):
                 return Claimed(verdict, pause=row["early"])
             if verdict == "expired":
-                ending = Ending("expired", "not sent in time", maybe_sent=row["ambiguous"])
-                due = _end(tx, row["id"], row["epoch"], ending)
-                return Claimed(verdict, None, due, row["traceparent"])
+                return Claimed(verdict, None, _expire(tx, row), row["traceparent"])
             taken = tx.row("take_delivery", id=delivery_id, owner=self._owner, lease=self.lease)
             assert taken, "the row is locked"
         return Claimed(verdict, _job({**row, **taken}))
+
+    def expire(self, delivery_id: UUID, channel: str) -> Emit | None:
+        """
+        End a delivery whose patience is over and which nobody holds; gives the nudge for what is due next, if any.
+
+        For recover: the channel's function was told and did not end it.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of_delivery", id=delivery_id)
+            row = tx.row("delivery_standing", id=delivery_id, channel=channel)
+            if row is None or delivery.decide(row) != "expired":
+                return None
+            due = _expire(tx, row)
+        return due.emit(f"expired {delivery_id}", row["traceparent"]) if due else None
 
     def record(self, job: Job, outcome: Outcome, *, sent: dict[str, Any] | None = None) -> Due | None:
         """
@@ -151,6 +164,10 @@ def _put_back(tx: Transaction, job: Job, state: str, pause: float, reason: str, 
     )
     if not kept:
         raise LeaseLost
+
+
+def _expire(tx: Transaction, row: Row) -> Due | None:
+    return _end(tx, row["id"], row["epoch"], Ending("expired", "not sent in time", maybe_sent=row["ambiguous"]))
 
 
 def _end(tx: Transaction, delivery_id: UUID, epoch: int, ending: Ending) -> Due | None:

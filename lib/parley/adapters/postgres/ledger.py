@@ -1,17 +1,20 @@
-"""What recovery reads and writes: overdue rows, dead letters, its own heartbeat."""
+"""What recovery reads and writes: overdue rows, dead letters, heartbeats, what is old enough to go."""
 
-import base64
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
 
 from parley import envelope
+from parley.adapters.postgres import letters
 from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.deliveries import Deliveries
+from parley.adapters.postgres.requests import Requests
+from parley.domain.events import Contract, Emit, RequestCreated, ResponseReady
 from parley.domain.overdue import Action, Pace, overdue
+from parley.ports import Publisher
+from parley.recovery import Standby, Sweep
 
 
 class Ledger:
-    """Implements `recovery.Ledger` on PostgreSQL."""
+    """Implements `recovery.Ledger` and `recovery.Watch` on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,36 +34,60 @@ class Ledger:
                 actions += found
         return actions
 
+    def expire(self, contract: Contract) -> list[Emit]:
+        """End the row that a nudge names, when that is still to be done; gives what follows."""
+        match contract:
+            case RequestCreated():
+                return Requests(self._database).expire(contract.request_id)
+            case ResponseReady():
+                store = Deliveries(self._database, owner="recover")
+                emit = store.expire(contract.delivery_id, contract.channel)
+                return [emit] if emit else []
+        raise AssertionError("only requests and deliveries are overdue")
+
     def keep(self, event: envelope.Event, *, destination: str, code: int | None, reason: str | None) -> None:
         """Store a dead letter; the same letter again is the same row."""
-        self._database.run(
-            "insert_dead_letter",
-            id=uuid.UUID(envelope.event_id(event.source, event.id, destination)),
-            event=_storable(event),
-            source=_text(event.source),
-            event_id=_text(event.id),
-            type=_text(event.type),
-            subject=None if event.subject is None else _text(event.subject),
-            destination=_text(destination),
-            code=code,
-            reason=None if reason is None else _text(reason),
-        )
+        letters.store(self._database, event, destination=destination, code=code, reason=reason)
+
+    def close_letters(self, limit: int) -> int:
+        """Close dead letters about rows that have ended."""
+        return self._database.run("close_dead_letters", limit=limit)
 
     def beat(self) -> None:
         """Write down that recovery is alive."""
         self._database.run("beat", name="recover")
 
+    def stand_in(self, *, silent: float, every: float) -> bool:
+        """Whether recovery is silent, and it is the caller's turn: one statement, which mostly writes nothing."""
+        return self._database.row("stand_in", silent=silent, every=every) is not None
 
-def _storable(event: envelope.Event) -> dict[str, object]:
-    """Give the event whole; jsonb holds no NUL, so data that has one is kept as base64."""
-    document = envelope.to_structured(event)
-    with suppress(ValueError):  # half a character, or a number out of range
-        if b"\\u0000" not in envelope.dumps(document):
-            return document
-    attributes = {name: _text(value) for name, value in event.attributes().items()}
-    return {**attributes, "data_base64": base64.b64encode(event.body).decode()}
+    def may_purge(self, every: float) -> bool:
+        """Whether it is time, for one caller."""
+        return self._database.row("take_turn_at", name="purge", every=every) is not None
+
+    def purge(self, rule: str, age: float, limit: int) -> int:
+        """
+        Delete at most `limit` rows by one rule of `Retention`, in one short transaction.
+
+        Whatever somebody works with now is skipped, and found again the next time.
+        """
+        if rule == "requests":
+            return self._purge_requests(age, limit)
+        return self._database.run(f"purge_{rule}", age=age, limit=limit)
+
+    def _purge_requests(self, age: float, limit: int) -> int:
+        with self._database.transaction() as tx:
+            old = tx.rows("old_requests", age=age, limit=limit)
+            if not old:
+                return 0
+            found = tx.rows("lock_idle_sessions", ids=list({row["session_id"] for row in old}))
+            sessions = [row["id"] for row in found]
+            deleted = tx.run("delete_requests", ids=[row["id"] for row in old], sessions=sessions)
+            tx.run("delete_empty_sessions", ids=sessions)
+        return deleted
 
 
-def _text(value: str) -> str:
-    """Give what a column of text can hold."""
-    return value.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+def standby(database: Database, publisher: Publisher, pace: Pace) -> Standby:
+    """Make what stands in for recover, for a function whose own work uses this database."""
+    ledger = Ledger(database)
+    return Standby(ledger, Sweep(ledger, publisher, pace))

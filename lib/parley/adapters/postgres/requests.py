@@ -9,9 +9,10 @@ from parley.adapters.postgres.deliveries import due_of, store_plan
 from parley.domain import ids, turn
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
-from parley.domain.plan import Plan
+from parley.domain.plan import Asked, Override, Plan, last_resort
 from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
 from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
+from parley.errors import Unavailable
 
 HISTORY = 20
 
@@ -55,7 +56,8 @@ class Requests:
                 return _replay(tx, new)
             session_id = self._session(tx, new)
             place = tx.row("next_place", session_id=session_id, idle=self._idle)
-            assert place, "the session was found or made in this transaction"
+            if place is None:
+                raise Unavailable("the session has just been purged")
             tx.run(
                 "insert_request",
                 id=new.id,
@@ -212,6 +214,27 @@ class Requests:
         """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""
         self._database.run("release_turn", id=held.request_id, epoch=held.epoch, pause=pause, failed=int(failed))
 
+    def expire(self, request_id: UUID) -> list[Emit]:
+        """
+        End a request whose deadline has passed and whose turn nobody holds; gives the nudges that follow, or none.
+
+        For recover: agent-turn was told and did not end it. The user hears of it where they asked.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=request_id)
+            row = tx.row("standing", id=request_id)
+            verdict = turn.decide(row, max_attempts=self._max_attempts)
+            if row is None or not row["past_deadline"] or verdict not in turn.ENDINGS:
+                return []
+            state, kind, title = turn.ENDINGS[verdict]
+            plan = _last_plan(tx, row)
+            error = {"type": kind, "title": title}
+            ended = tx.row("expire_request", id=request_id, state=state, error=error, plan=plan.as_dict())
+            assert ended, "the row is locked"
+            due, following = _after(tx, ended, plan, "failure", state)
+        nudges = [one.emit(f"expired {request_id}", row["traceparent"]) for one in due]
+        return [*nudges, *([following] if following else [])]
+
     def takes_part(self, thread: str, user_id: UUID) -> bool:
         """Whether this user has asked something in this thread."""
         return self._database.row("session_of_thread", thread=thread, user_id=user_id) is not None
@@ -250,6 +273,14 @@ def _following(tx: Transaction, row: Row) -> Emit | None:
     return Emit(contract, cause=f"after {row['id']}", traceparent=following["traceparent"])
 
 
+def _last_plan(tx: Transaction, row: Row) -> Plan:
+    user = tx.row("plan_inputs", user_id=row["user_id"])
+    assert user, "a request's user exists"
+    overrides = [Override(o["channel"], o["enabled"], o["rank"], o["config"], str(o["id"])) for o in user["overrides"]]
+    asked = Asked(row["source"], origin=row["origin"], email=user["email"], slack=tuple(user["slack"]))
+    return last_resort(overrides, asked, row["at"])
+
+
 def _took_key(tx: Transaction, new: NewRequest) -> bool:
     return bool(
         tx.run(
@@ -265,7 +296,8 @@ def _took_key(tx: Transaction, new: NewRequest) -> bool:
 
 def _replay(tx: Transaction, new: NewRequest) -> Accepted:
     row = tx.row("key_owner", principal=new.principal, route=new.route, key=new.key)
-    assert row, "the key was taken by a committed request"
+    if row is None:
+        raise Unavailable("the key has just been purged")
     if row["fingerprint"] != new.fingerprint:
         raise KeyReused
     return Accepted(row["id"], row["session_id"], state=row["state"], replayed=True)

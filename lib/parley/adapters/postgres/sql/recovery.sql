@@ -1,10 +1,14 @@
 -- name: overdue_requests
-select 'request' as kind, id, id as request_id, session_id, null as channel, epoch, nudges, traceparent, now() as now
+-- `called`: its deadline has passed, and it was nudged since without being heard.
+select 'request' as kind, id, id as request_id, session_id, null as channel, epoch, nudges, traceparent,
+       clock_timestamp() > deadline as past_deadline, nudges > 0 and due_at > deadline as called
   from requests where due_at < clock_timestamp()
  order by due_at limit %(limit)s for update skip locked
 
 -- name: overdue_deliveries
-select 'delivery' as kind, d.id, d.request_id, d.session_id, d.channel, d.kind as about, d.epoch, d.nudges, r.traceparent
+select 'delivery' as kind, d.id, d.request_id, d.session_id, d.channel, d.kind as about, d.epoch, d.nudges, r.traceparent,
+       coalesce(clock_timestamp() > d.deadline, false) as past_deadline,
+       coalesce(d.nudges > 0 and d.due_at > d.deadline, false) as called
   from deliveries d join requests r on r.id = d.request_id
  where d.due_at < clock_timestamp()
  order by d.due_at limit %(limit)s for update of d skip locked
@@ -26,7 +30,20 @@ update deliveries d
 -- name: beat
 insert into heartbeats (name) values (%(name)s) on conflict (name) do update set beat_at = now()
 
--- name: insert_dead_letter
-insert into dead_letters (id, event, source, event_id, type, subject, destination, code, reason)
-values (%(id)s, %(event)s, %(source)s, %(event_id)s, %(type)s, %(subject)s, %(destination)s, %(code)s, %(reason)s)
-on conflict (id) do nothing
+-- name: take_turn_at
+-- True for one caller in `every` seconds, whoever comes first.
+insert into heartbeats as h (name) values (%(name)s)
+on conflict (name) do update set beat_at = now() where h.beat_at <= now() - make_interval(secs => %(every)s)
+returning name
+
+-- name: stand_in
+-- While recover is alive, this reads two rows and writes none. Where it has never been heard of, it is given time from
+-- now on. When it is silent, one caller in `every` seconds gets a row.
+with met as (
+    insert into heartbeats (name) values ('recover') on conflict (name) do nothing
+)
+insert into heartbeats as h (name)
+select 'standby' from heartbeats r
+ where r.name = 'recover' and r.beat_at < now() - make_interval(secs => %(silent)s)
+on conflict (name) do update set beat_at = now() where h.beat_at <= now() - make_interval(secs => %(every)s)
+returning name

@@ -53,7 +53,7 @@ select s.id, s.agent from sessions s
 
 -- name: standing
 -- Everything that the decision to take a turn is made from.
-select r.*, s.agent as session_agent,
+select r.*, s.agent as session_agent, clock_timestamp() as at,
        clock_timestamp() > r.deadline as past_deadline,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e
@@ -67,7 +67,7 @@ update requests
    set state = 'running', epoch = epoch + 1, lease_owner = %(owner)s,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
        due_at = clock_timestamp() + make_interval(secs => %(lease)s),
-       attempt = attempt + %(takeover)s, nudges = 0,
+       attempt = attempt + %(takeover)s,
        agent_revision = coalesce(agent_revision, %(revision)s),
        started_at = coalesce(started_at, clock_timestamp()),
        version = version + 1, updated_at = clock_timestamp()
@@ -86,7 +86,7 @@ select step, kind, fingerprint, output, effect_key, state = 'started' as started
 -- Fenced by epoch and step number: a late zombie, or one that lost its commit, touches no row.
 with fenced as (
     update requests
-       set step = step + 1, attempt = 0,
+       set step = step + 1, attempt = 0, nudges = 0,
            lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
            due_at = clock_timestamp() + make_interval(secs => %(lease)s),
            updated_at = clock_timestamp()
@@ -163,10 +163,21 @@ update requests
  where id = %(id)s and epoch = %(epoch)s and state = 'running'
 returning id, session_id, user_id, seq, content, traceparent
 
+-- name: expire_request
+-- Failed, or cancelled as the user wished, by recover: nobody holds the turn, and its own function was not heard.
+update requests
+   set state = %(state)s, error = %(error)s, plan = %(plan)s, due_at = null, epoch = epoch + 1,
+       lease_owner = null, lease_until = null, version = version + 1,
+       finished_at = clock_timestamp(), updated_at = clock_timestamp()
+ where id = %(id)s
+returning id, session_id, user_id, seq, content, traceparent
+
 -- name: release_turn
+-- The pause doubles with each nudge since the last step: what fails time and again is tried less and less often.
 update requests
    set state = 'queued', lease_owner = null, lease_until = null, attempt = attempt + %(failed)s,
-       due_at = clock_timestamp() + make_interval(secs => %(pause)s),
+       due_at = least(clock_timestamp() + make_interval(secs => %(pause)s * 2 ^ least(nudges, 9)),
+                      case when deadline > clock_timestamp() then deadline end),
        version = version + 1, updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running'
 

@@ -1,0 +1,50 @@
+"""How long what is kept is kept. What is open is never purged, however old, nor what an open row needs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+LONGEST = 36_500.0  # days: what a timestamp of the database can hold is not for settings to find out
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days after the end, or after the last use, until rows are purged."""
+
+    requests: float = 90  # after a question's end: with all that was said and sent for it
+    sessions: float = 7  # after expiry, when nobody ever asked anything in it; others go with their last question
+    idempotency_keys: float = 7  # after the first call
+    done_letters: float = 30  # dead letters, after they were replayed or closed
+    open_letters: float = 90  # dead letters that nobody took care of
+    api_keys: float = 90  # after they expired or were revoked
+    audit_log: float = 365
+
+    def seconds(self) -> Mapping[str, float]:
+        """Give each rule with its age in seconds."""
+        return {rule: min(days, LONGEST) * 86_400 for rule, days in asdict(self).items()}
+
+
+# Every table: the rules by which its rows go, or why they stay. A test holds this against the schema.
+PURGED: Mapping[str, tuple[str, ...]] = {
+    "requests": ("requests",),
+    "messages": ("requests",),
+    "steps": ("requests",),
+    "request_events": ("requests",),
+    "deliveries": ("requests",),
+    "delivery_attempts": ("requests",),
+    "sessions": ("requests", "sessions"),
+    "idempotency_keys": ("idempotency_keys", "requests"),
+    "dead_letters": ("done_letters", "open_letters"),
+    "api_keys": ("api_keys",),
+    "audit_log": ("audit_log",),
+}
+KEPT: Mapping[str, str] = {
+    "users": "until they are erased",
+    "user_identities": "as long as their user",
+    "user_integrations": "as long as their user, or until they are removed",
+    "knowledge_documents": "what the files say",
+    "knowledge_chunks": "what the files say",
+    "slack_installations": "until Slack says that the app was removed",
+    "heartbeats": "a row for each name",
+    "spool": "emptied by its broker, which has promised to deliver what is in it",
+    "schema_migrations": "a row for each migration",
+}
