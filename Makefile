@@ -6,7 +6,8 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill simulate stage deploy migrate lock clean setup setup-tests
+.PHONY: help run dev ask test test-llama-stack check bench kill simulate stage deploy migrate dead-letters lock clean \
+        setup setup-tests
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,9 @@ deploy: stage ## deploy one function: make deploy FN=normalize
 
 migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=--list shows)
 	@$(PY) -m parley.adapters.postgres.migrate $(ARGS)
+
+dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
+	@$(PY) -m parley.dead_letters $(or $(ARGS),list)
 
 lock: setup-tests ## pin every version anew (ARGS=--upgrade takes newer ones)
 	@$(PY) -m devkit.lock $(ARGS)
