@@ -19,12 +19,14 @@ try:
     from parley.adapters.llama_stack import LlamaStack, Server
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.knowledge import Knowledge
+    from parley.adapters.postgres.ledger import standby
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
     from parley.agents.config import revision
     from parley.agents.extractive import Extractive
     from parley.agents.load import load
     from parley.domain.events import RequestCreated
+    from parley.domain.overdue import Pace
     from parley.turns import Planner, Turns
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
@@ -39,13 +41,15 @@ class Config:
     config_dir: Path = Path(__file__).parent / "config"
     turn_lease_seconds: float = 60
     turn_attempts: int = 6
+    nudge_seconds: float = 30
+    longest_nudge_seconds: float = 900
     llama_stack_url: str | None = None
     llama_stack_model: str | None = None
     llama_stack_api_key: str | None = None
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn")
+    database, publisher = Database(cfg.database_url, name="agent-turn"), Publisher(cfg.k_sink, "agent-turn")
     agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
     engine: Extractive | LlamaStack = Extractive(agents, knowledge)
     if url := cfg.llama_stack_url:
@@ -55,9 +59,10 @@ def build(cfg: Config) -> Turns:
         agents,
         engine,
         Planner(load_defaults(cfg.config_dir / "integrations.yaml"), Users(database).plan_inputs),
-        Publisher(cfg.k_sink, "agent-turn"),
+        publisher,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         revision=revision(agents),
+        standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
         beat=cfg.turn_lease_seconds / 3,
         leaving=runtime.leaving.is_set,
     )

@@ -14,9 +14,11 @@ try:
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.api import Keys, Views
     from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.ledger import standby
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
     from parley.api.routes import Api, most_waiters
+    from parley.domain.overdue import Pace
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
         raise
@@ -31,18 +33,21 @@ class Config:
     threads: int = 8
     deadline_seconds: float = 900
     nudge_seconds: float = 30
+    longest_nudge_seconds: float = 900
 
 
 def build(cfg: Config) -> Api:
     database = Database(cfg.database_url, name="request-api", max_connections=4)
+    publisher = Publisher(cfg.k_sink, "request-api", timeout=2.0)
     return Api(
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),
         Views(database),
         Keys(database),
         Users(database),
-        Publisher(cfg.k_sink, "request-api", timeout=2.0),
+        publisher,
         signing_key=cfg.webhook_signing_key,
         most_waiters=most_waiters(cfg.threads),
+        standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
     )
 
 

@@ -26,6 +26,7 @@ from parley.domain.requests import TERMINAL, Accepted, KeyReused, NewRequest, No
 from parley.errors import Misconfigured, Rejected, Unavailable
 from parley.intake import Store
 from parley.ports import Publisher
+from parley.recovery import Standby
 
 log = logging.getLogger("parley.api")
 
@@ -50,6 +51,7 @@ class Api:
         *,
         signing_key: str,
         most_waiters: int,
+        standby: Standby | None = None,
     ) -> None:
         self._store = store
         self._views = views_
@@ -58,12 +60,18 @@ class Api:
         self._publisher = publisher
         self._signing_key = signing_key
         self._waiting = Waiting(views_.versions, most=most_waiters)
+        self._standby = standby
         self.ready = views_.ready
-        self.close = store.close
 
     def __call__(self, request: flask.Request) -> Any:
         """Answer at `/`, where nothing is."""
         return _problem(Problem("not-found"), request)
+
+    def close(self) -> None:
+        """Give back connections."""
+        if self._standby:
+            self._standby.close()
+        self._store.close()
 
     def routes(self, app: flask.Flask) -> None:
         """Add every path of the API."""
@@ -90,6 +98,8 @@ class Api:
                 if asked := flask.request.headers.get("X-Request-Id"):
                     answer.headers["X-Request-Id"] = asked[:200]
                 log.info("handled", extra={"fields": {"status": answer.status_code}})
+                if self._standby:
+                    self._standby.look()
                 return answer
 
         app.add_url_rule(path, f"{method} {path}", guarded, methods=[method])
