@@ -8,8 +8,9 @@ Nudges end. A row whose deadline has passed is nudged once more, so that its own
 when that was not heard either, recover ends it. Between nudges of a request there are p, 2p, 4p … seconds and more, p
 being half of `Pace.first` when its function is never reached, and 4 when the function takes the turn and gives it back
 each time. So in its D seconds it gets at most 2 + log₂(1 + D/p) nudges: 7 or 9 of a request with 900. With its first
-event, and the one of whoever ended the request before it, these are at most 11 events, hence 11 dead letters. No nudge
-follows from a dead letter, so nothing goes round.
+event, and the one of whoever ended the request before it, these are at most 11 events, hence 11 dead letters. A row
+that stays open for hours, as a delivery may, gets 2·D / `Pace.longest` more. No nudge follows from a dead letter, so
+nothing goes round.
 """
 
 from collections.abc import Mapping
