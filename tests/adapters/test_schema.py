@@ -1,8 +1,12 @@
 """What holds for the schema as a whole: references have indexes, and every table says how long its rows stay."""
 
+import json
+import shutil
+
 import psycopg
 import pytest
 
+from parley.adapters.postgres import migrate
 from parley.domain.retention import KEPT, PURGED, Retention
 
 
@@ -57,3 +61,32 @@ def test_every_reference_has_an_index(rows):
         " and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)"
     )
     assert bare == []
+
+
+ID = "0197a4f0-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "about"),
+    [
+        ("parley.request.created", {"request_id": ID, "session_id": "x"}, ID),
+        ("parley.response.ready", {"request_id": "x", "delivery_id": ID.upper()}, ID),
+        ("parley.request.created", {"request_id": "7"}, None),
+        ("parley.request.created", ["x"], None),
+        ("parley.message.received", {"request_id": ID}, None),
+    ],
+)
+def test_letters_from_before_are_about_their_rows_too(empty_url, tmp_path, kind, data, about):
+    """0002: an event names its row, or it does not; nothing in a letter stops the migration."""
+    shutil.copy(migrate.FOLDER / "0001_init.sql", tmp_path)
+    migrate.apply(empty_url, tmp_path)
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into dead_letters (id, event, source, event_id, type, destination)"
+            " values (%s, %s, '/x', '1', %s, 'http://x/')",
+            (ID, json.dumps({"type": kind, "data": data}), kind),
+        )
+
+        migrate.apply(empty_url)
+
+        assert connection.execute("select about::text, body from dead_letters").fetchall() == [(about, None)]

@@ -142,6 +142,32 @@ def test_the_next_question_is_nudged_through_the_broker(post, ask, row, broker):
     assert row("select count(*) from requests where state = 'completed'") == {"count": 2}
 
 
+def test_while_recover_is_silent_a_turn_looks_after_the_others(function, post, ask, row, broker):
+    """A question whose event was lost is nudged after this one is answered; the reply does not wait for it."""
+    lost, created = ask(origin=None), ask()
+    row("update requests set session_id = %s, seq = 1 where id = %s", _session(row), lost.request_id)
+    row("update requests set due_at = now() - interval '1 second' where id = %s", lost.request_id)
+    row("insert into heartbeats (name, beat_at) values ('recover', now() - interval '4 minutes')")
+
+    status, _, _ = post(created)
+    function.close()
+
+    assert status == 200
+    assert str(lost.request_id) in [event.subject for event in broker.events]
+
+
+def test_while_recover_is_alive_a_turn_minds_its_own_business(function, post, ask, row, broker):
+    """Nothing is nudged, however overdue."""
+    created = ask()
+    row("update requests set due_at = now() - interval '1 hour'")
+    row("insert into heartbeats (name) values ('recover')")
+
+    post(created)
+    function.close()
+
+    assert broker.events == []
+
+
 @pytest.mark.parametrize("status", [413, 500, 503])
 def test_a_broker_that_refuses_does_not_undo_the_answer(post, ask, broker, row, status):
     """The answer is committed; the question after it has a row, which is nudged when its time has passed."""
@@ -214,3 +240,10 @@ def test_it_is_ready_with_database_and_agents(function, settings):
     function.configure({**settings, "K_SINK": "http://127.0.0.1:1/"})
 
     function.ready()
+
+
+def _session(row):
+    """Make another session of the same user."""
+    session_id = ids.new()
+    row("insert into sessions (id, user_id, expires_at) select %s, id, now() from users", session_id)
+    return session_id

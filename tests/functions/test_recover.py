@@ -1,5 +1,6 @@
 """recover from its folder, called as a broker and a PingSource call it, with a broker behind it that listens."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from devkit.serving import LocalServer, Reply
 from parley import envelope, serve
 from parley.domain.events import ResponseReady
+from parley.domain.retention import Retention
 from parley.errors import Misconfigured
 from standalone.rules import dead_letter
 
@@ -74,7 +76,7 @@ def test_a_tick_nudges_what_is_overdue(post, answered, rank, broker, row):
     assert ResponseReady.model_validate(event.data) == due.emit("", None).contract
     assert (event.source, event.subject) == ("/parley/recover", str(due.delivery_id))
     assert event.extensions == {"channel": "email", "partitionkey": str(due.session_id)}
-    assert row("select name from heartbeats") == {"name": "recover"}
+    assert row("select array_agg(name order by name) as names from heartbeats") == {"names": ["purge", "recover"]}
 
 
 def test_a_second_tick_finds_nothing(post, answered, rank, broker):
@@ -96,6 +98,39 @@ def test_settings_say_when_it_is_looked_at_again(settings, answered, rank, row, 
 
     pause = row("select extract(epoch from due_at - now())::float8 as pause from deliveries")["pause"]
     assert 19_000 < pause <= 40_000
+
+
+@pytest.mark.parametrize(("days", "left"), [("3", 0), ("5", 1), ("", 1)])
+def test_a_setting_says_how_long_questions_are_kept(settings, answered, row, request, days, left):
+    """KEEP_REQUESTS_DAYS; a tick purges, too."""
+    settings |= {"KEEP_REQUESTS_DAYS": days}
+    answered()
+    row("update requests set finished_at = now() - interval '4 days'")
+
+    assert request.getfixturevalue("post")(TICK) == (202, b"")
+
+    assert row("select count(*) from requests") == {"count": left}
+
+
+def test_each_rule_of_retention_is_a_setting(function, settings):
+    """With the default that the domain says."""
+    config = function.config(database_url="x", k_sink="x")
+    kept = {field.name: getattr(config, f"keep_{field.name}_days") for field in dataclasses.fields(Retention)}
+
+    assert Retention(**kept) == Retention()
+    assert len(kept) == sum(field.name.startswith("keep_") for field in dataclasses.fields(config))
+
+
+def test_a_question_that_nobody_can_end_is_ended_here(post, answered, rank, broker, row):
+    """Its patience is over, and its function was told: the next rank is due, and is nudged."""
+    answered(rank("email", 1, to="ann@example.org"), rank("sms", 2, to="+4912345678"))
+    row("update deliveries set deadline = now() - interval '1 hour', due_at = now() - interval '1 minute', nudges = 1"
+        " where rank = 1")  # fmt: skip
+
+    assert post(TICK) == (202, b"")
+
+    (event,) = broker.events
+    assert (event.data["channel"], row("select state from deliveries where rank = 1")) == ("sms", {"state": "expired"})
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -181,7 +216,9 @@ def test_what_is_not_for_it_is_refused(client, row, headers, body, status):
     assert row("select count(*) from dead_letters") == {"count": 0}
 
 
-@pytest.mark.parametrize(("setting", "value"), [("DATABASE_URL", ""), ("K_SINK", ""), ("NUDGE_SECONDS", "-1")])
+@pytest.mark.parametrize(
+    ("setting", "value"), [("DATABASE_URL", ""), ("K_SINK", ""), ("NUDGE_SECONDS", "-1"), ("KEEP_AUDIT_LOG_DAYS", "x")]
+)
 def test_it_does_not_start_with_a_wrong_setting(function, settings, setting, value):
     """One line that names it."""
     function.configure({**settings, setting: value})
