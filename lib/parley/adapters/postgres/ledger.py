@@ -63,7 +63,7 @@ class Ledger:
 
     def may_purge(self, every: float) -> bool:
         """Whether it is time, for one caller."""
-        return self._database.row("take_turn_at", name="purge", every=every) is not None
+        return self._database.row("beat_unless_recent", name="purge", every=every) is not None
 
     def purge(self, rule: str, age: float, limit: int) -> int:
         """

@@ -30,7 +30,7 @@ update deliveries d
 -- name: beat
 insert into heartbeats (name) values (%(name)s) on conflict (name) do update set beat_at = now()
 
--- name: take_turn_at
+-- name: beat_unless_recent
 -- True for one caller in `every` seconds, whoever comes first.
 insert into heartbeats as h (name) values (%(name)s)
 on conflict (name) do update set beat_at = now() where h.beat_at <= now() - make_interval(secs => %(every)s)
