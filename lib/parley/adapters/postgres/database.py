@@ -147,9 +147,13 @@ class Database:
 
 
 def _checked(connection: Connection) -> None:
-    """A connection idle in the pool may be dead after a restart of the server: looked at without a round trip."""
-    if connection.pgconn.status != psycopg.pq.ConnStatus.OK or connection.broken:
-        raise psycopg.OperationalError("connection lost")
+    """
+    Raise OperationalError for a connection that died while it was idle; no round trip.
+
+    After a restart of the server, the first look reads its last words and the second one the end of the stream.
+    """
+    for _ in range(2):
+        connection.pgconn.consume_input()
 
 
 def _adapted(values: Mapping[str, Any]) -> Mapping[str, Any]:
