@@ -7,18 +7,19 @@ off unless asked for, so that a transaction-mode pooler may stand in between.
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from parley.envelope import dumps
-from parley.errors import Unavailable
+from parley.errors import Misconfigured, Unavailable
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -41,6 +42,20 @@ def queries() -> Mapping[str, LiteralString]:
     return found
 
 
+def checked(url: str) -> str:
+    """
+    Give the URL, when it is one. Raises Misconfigured.
+
+    Nothing of it is told: where a password is not quoted, its parts are taken for something else, even for a place.
+    """
+    with suppress(psycopg.ProgrammingError, ValueError):
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        ports = parts.get("port", "").replace(",", "")
+        if (not ports or ports.isdecimal()) and "@" not in parts.get("host", "") + parts.get("dbname", ""):
+            return url
+    raise Misconfigured("DATABASE_URL: is no PostgreSQL URL")
+
+
 class Transaction:
     """Named queries on one connection, all or nothing."""
 
@@ -61,10 +76,14 @@ class Transaction:
 
 
 class Database:
-    """A small pool. Raises Unavailable for everything that may pass by itself; a failed statement is a bug."""
+    """
+    A small pool. Raises Unavailable for everything that may pass by itself; a failed statement is a bug.
+
+    Nothing is opened before the first use, but a URL that is none is Misconfigured at once.
+    """
 
     def __init__(self, url: str, *, name: str, max_connections: int = 2, min_schema: int = 1) -> None:
-        self.url = url
+        self.url = checked(url)
         self._name = name
         self._max = max_connections
         self._min_schema = min_schema
