@@ -32,7 +32,7 @@ def main(arguments: list[str], url: str | None) -> int:
         return 2
     try:
         with closing(Database(url, name="keys")) as database:
-            database.ready()
+            database.ready(patience=10)
             return _run(options, Keys(database))
     except (Misconfigured, Unavailable) as error:
         print(f"keys: {error}", file=sys.stderr)

@@ -98,9 +98,13 @@ class Database:
             yield Transaction(connection)
 
     @contextmanager
-    def autocommit(self) -> Iterator[Transaction]:
-        """One connection on which each statement stands alone: one round trip for one statement."""
-        with _translated(), self._opened().connection() as connection:
+    def autocommit(self, patience: float | None = None) -> Iterator[Transaction]:
+        """
+        One connection on which each statement stands alone: one round trip for one statement.
+
+        `patience`: seconds to wait for the connection, when not the ten of the pool.
+        """
+        with _translated(), self._opened().connection(patience) as connection:
             yield Transaction(connection)
 
     def rows(self, query: str, /, **values: Any) -> list[Row]:
@@ -118,15 +122,20 @@ class Database:
         with self.autocommit() as alone:
             return alone.run(query, **values)
 
-    def ready(self) -> None:
-        """Return when the database answers and has every migration that this code needs. Raises Unavailable."""
-        if self._schema_seen:
-            self.row("ping")
-            return
-        try:
-            found = self.row("schema_version")
-        except psycopg.errors.UndefinedTable:
-            raise Unavailable("the database has no schema: run the migrations") from None
+    def ready(self, patience: float = 1.0) -> None:
+        """
+        Return when the database answers and has every migration that this code needs. Raises Unavailable.
+
+        `patience`: seconds to wait for a connection; who looks whether we are ready has no more.
+        """
+        with self.autocommit(patience) as alone:
+            if self._schema_seen:
+                alone.row("ping")
+                return
+            try:
+                found = alone.row("schema_version")
+            except psycopg.errors.UndefinedTable:
+                raise Unavailable("the database has no schema: run the migrations") from None
         version = found["version"] if found else 0
         if version < self._min_schema:
             raise Unavailable(f"the schema is at {version}, {self._min_schema} is needed: run the migrations")
