@@ -162,11 +162,12 @@ class _Refusal(waitress.task.ErrorTask):
     """What waitress answers by itself, such as 413 for a body that is too large: a problem, like those of the API."""
 
     def execute(self) -> None:
-        error = self.request.error
+        request: Any = self.request  # its stub says that it is the error itself
+        error = request.error
         kind = "urn:parley:problem:too-large" if error.code == 413 else "about:blank"
         body = envelope.dumps({"type": kind, "title": error.reason, "status": error.code})
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
+        self.response_headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)

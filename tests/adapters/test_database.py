@@ -129,7 +129,8 @@ def test_malformed_url_is_told_at_once_and_never_shown(wrong):
     "right",
     [
         "postgresql://app:hunter2@host/db", "postgres://app@host:5433/db?sslmode=require", "postgresql:///db",
-        "postgresql://me%40there:a%2Fb%40c@h1:1,h2:2/db", "postgresql://[::1]/db", "host=/run/pg dbname=db password='@ /'",
+        "postgresql://me%40there:a%2Fb%40c@h1:1,h2:2/db", "postgresql://[::1]/db",
+        "host=/run/pg dbname=db password='@ /'",
     ],
 )  # fmt: skip
 def test_every_form_of_a_url_is_taken(door, right):

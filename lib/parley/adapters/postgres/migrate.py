@@ -104,7 +104,7 @@ def _apply_one(connection: psycopg.Connection, migration: Migration) -> bool:
 
 def main(arguments: list[str], url: str | None) -> int:
     """Run the command line. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="migrate", description="Apply the migrations that the database does not have.")
+    parser = argparse.ArgumentParser(prog="migrate", description="Bring the database to the newest schema.")
     parser.add_argument("--list", action="store_true", help="only show what is applied and what is not")
     options = parser.parse_args(arguments)
     if not url:
