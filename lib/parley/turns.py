@@ -30,12 +30,6 @@ log = logging.getLogger("parley.turns")
 PAUSE = 2.0  # seconds until a turn that was given back is due again; the broker's own retry usually comes first
 UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
 
-ENDINGS = {
-    "cancelled": ("cancelled", "urn:parley:problem:cancelled", "The request was cancelled."),
-    "expired": ("failed", "urn:parley:problem:deadline", "No answer could be given in time. Please ask again."),
-    "spent": ("failed", "urn:parley:problem:attempts", "This could not be answered. Please contact the service desk."),
-}
-
 
 class Store(Protocol):
     """Where turns are taken and ended."""
@@ -138,7 +132,7 @@ class Turns:
 
     def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:
         if held.verdict != "take":
-            state, kind, title = ENDINGS[held.verdict]
+            state, kind, title = turn.ENDINGS[held.verdict]
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
             reply = self._answer(held, until)

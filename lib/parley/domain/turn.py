@@ -24,6 +24,14 @@ from parley.domain.requests import TERMINAL
 Verdict = Literal["unknown", "over", "busy", "behind", "cancelled", "expired", "spent", "take"]
 
 
+# How a turn ends without an answer: state, type and title of its error.
+ENDINGS: Mapping[str, tuple[str, str, str]] = {
+    "cancelled": ("cancelled", "urn:parley:problem:cancelled", "The request was cancelled."),
+    "expired": ("failed", "urn:parley:problem:deadline", "No answer could be given in time. Please ask again."),
+    "spent": ("failed", "urn:parley:problem:attempts", "This could not be answered. Please contact the service desk."),
+}
+
+
 class LeaseLost(Exception):
     """Somebody else has taken over: stop at once, write nothing more."""
 
