@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.ledger import Ledger
@@ -26,8 +26,8 @@ except ModuleNotFoundError as missing:
 class Config:
     database_url: str
     k_sink: str
-    nudge_seconds: float = 30
-    longest_nudge_seconds: float = 900
+    nudge_seconds: config.Seconds = 30
+    longest_nudge_seconds: config.Seconds = 900
 
 
 def build(cfg: Config) -> Recovery:

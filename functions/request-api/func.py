@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.api import Keys, Views
     from parley.adapters.postgres.database import Database
@@ -29,8 +29,8 @@ class Config:
     k_sink: str
     webhook_signing_key: str
     threads: int = 8
-    deadline_seconds: float = 900
-    nudge_seconds: float = 30
+    deadline_seconds: config.Seconds = 900
+    nudge_seconds: config.Seconds = 30
 
 
 def build(cfg: Config) -> Api:
