@@ -34,7 +34,7 @@ class Config:
 
 
 def build(cfg: Config) -> Api:
-    database = Database(cfg.database_url, name="request-api", max_connections=4)
+    database = Database(cfg.database_url, name="request-api", max_connections=4, min_schema=3)
     return Api(
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),
         Views(database),

@@ -250,7 +250,7 @@ def test_path_that_is_none_is_a_problem(ann, path):
         ("POST", f"{REQUESTS}/{UNKNOWN}/status", {"GET"}),
         ("PUT", f"{REQUESTS}/{UNKNOWN}/result", {"GET"}),
         ("POST", INTEGRATIONS, {"GET"}),
-        ("PATCH", f"{INTEGRATIONS}/email", {"PUT", "DELETE"}),
+        ("PATCH", f"{INTEGRATIONS}/email", {"GET", "PUT", "DELETE"}),
         ("DELETE", DELIVERIES, {"GET"}),
     ],
 )
@@ -321,6 +321,18 @@ def test_service_asks_for_a_named_user(world, email):
     assert foreign.status_code == 404
 
 
+def test_service_sees_what_it_has_asked(world):
+    """Whoever asked for somebody can follow the links that it was given; no other service can."""
+    email = f"{uuid.uuid4().hex}@example.org"
+
+    with world.person(role="service") as service, world.person(role="service") as other:
+        asked = world.ask(service, user={"email": email})
+        paths = [asked["links"][name] for name in ("status", "result")]
+        seen, foreign = ([one.get(path).status_code for path in paths] for one in (service, other))
+
+    assert (seen, foreign) == ([200, 202], [404, 404])
+
+
 def test_service_introduces_a_person(world):
     """Somebody whom nobody has met yet: what was asked is there when they come with a key."""
     email = f"{uuid.uuid4().hex}@example.org"
@@ -347,10 +359,11 @@ def test_only_a_service_asks_for_others(world, role):
 
 
 def test_integration_comes_and_goes(ann, bob):
-    """Put, changed, listed, deleted; only its owner sees it."""
+    """Put, changed, listed, read, deleted; only its owner sees it."""
     made = ann.put(f"{INTEGRATIONS}/email", json={"rank": 2, "config": {"address": "ann@example.org"}})
     changed = ann.put(f"{INTEGRATIONS}/email", json={"enabled": False})
     listed, others = ann.get(INTEGRATIONS).json(), bob.get(INTEGRATIONS).json()
+    one, theirs = ann.get(f"{INTEGRATIONS}/email"), bob.get(f"{INTEGRATIONS}/email")
     foreign = bob.delete(f"{INTEGRATIONS}/email")
     gone, again = ann.delete(f"{INTEGRATIONS}/email"), ann.delete(f"{INTEGRATIONS}/email")
 
@@ -361,6 +374,8 @@ def test_integration_comes_and_goes(ann, bob):
     }  # fmt: skip
     assert changed.json() == {**made.json(), "enabled": False, "rank": None, "version": 2, "config": {}}
     assert (listed, others) == ({"items": [changed.json()]}, {"items": []})
+    assert (one.status_code, one.json()) == (200, changed.json())
+    problem(theirs, "not-found", 404)
     problem(foreign, "not-found", 404)
     assert (gone.status_code, gone.content) == (204, b"")
     problem(again, "not-found", 404)
@@ -372,7 +387,7 @@ def test_secret_of_a_webhook_is_shown_once(world, ann, bob):
     body = {"config": {"url": "https://hooks.example.org/x"}}
 
     made, changed = ann.put(f"{INTEGRATIONS}/webhook", json=body), ann.put(f"{INTEGRATIONS}/webhook", json=body)
-    listed = ann.get(INTEGRATIONS)
+    listed, read = ann.get(INTEGRATIONS), ann.get(f"{INTEGRATIONS}/webhook")
     other = bob.put(f"{INTEGRATIONS}/webhook", json=body)
     ann.delete(f"{INTEGRATIONS}/webhook")
     anew = ann.put(f"{INTEGRATIONS}/webhook", json=body)
@@ -380,7 +395,7 @@ def test_secret_of_a_webhook_is_shown_once(world, ann, bob):
     secret = made.json()["secret"]
     assert (made.status_code, changed.status_code, anew.status_code) == (201, 200, 201)
     assert secret == webhook.secret(SIGNING_KEY, made.json()["id"])
-    assert "secret" not in changed.text + listed.text
+    assert "secret" not in changed.text + listed.text + read.text
     assert len({secret, other.json()["secret"], anew.json()["secret"]}) == 3
     rows = run(world.url, "select i::text from user_integrations i where channel = 'webhook'")
     assert rows
@@ -394,10 +409,11 @@ def test_other_channels_have_no_secret(ann):
     assert (got.status_code, "secret" in got.json()) == (201, False)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_channel_that_is_none_is_not_found(ann, method):
+@pytest.mark.parametrize("channel", ["pigeon", "%00", "%F0%9F%95%8A", "email%20"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_channel_that_is_none_is_not_found(ann, method, channel):
     """A channel that we do not have, before anything is said about a body."""
-    problem(ann.request(method, f"{INTEGRATIONS}/pigeon"), "not-found", 404)
+    problem(ann.request(method, f"{INTEGRATIONS}/{channel}"), "not-found", 404)
 
 
 def test_integration_that_is_none_changes_nothing(ann):
@@ -458,6 +474,20 @@ def test_body_in_pieces_has_the_same_limit(ann):
     got = ann.post(REQUESTS, content=pieces, headers={"Content-Type": "application/json"})
 
     problem(got, "too-large", 413)
+
+
+def test_very_large_body_is_a_problem_too(ann):
+    """413, when the server itself refuses it before we are asked."""
+    got = ann.post(REQUESTS, content=b"x" * (3 << 20), headers={"Content-Type": "application/json"})
+
+    problem(got, "too-large", 413)
+
+
+def test_pointer_points_into_the_body(ann):
+    """Only at what was sent, and once at each place."""
+    got = ann.post(REQUESTS, json={"content": "Hi", "context": {"n": []}})
+
+    assert [error["pointer"] for error in problem(got, "invalid", 422)["errors"]] == ["/context/n"]
 
 
 @pytest.mark.parametrize("path", [REQUESTS, "/nowhere"])

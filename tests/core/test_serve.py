@@ -329,6 +329,25 @@ def test_function_is_ready_when_it_can_work(start, postgres_server):
     assert reason == "the database has no schema: run the migrations"
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("request-api", {"K_SINK": "http://127.0.0.1:9", "WEBHOOK_SIGNING_KEY": SECRET}),
+        ("normalize", {"EVENT_KEY": SECRET, "SLACK_BOT_TOKEN": SECRET}),
+    ],
+)
+def test_function_waits_for_the_columns_that_it_writes(start, postgres_server, database_template, name, settings):
+    """Code that is there before its migration takes no request."""
+    with fresh(postgres_server, database_template) as url:
+        run(url, "delete from schema_migrations where version > 2")
+        process = start(FUNCTIONS / name, DATABASE_URL=url, **settings)
+        got = process.get("/health/readiness").status_code
+
+    assert got == 503
+    [line] = process.said("not ready")
+    assert line["error"]["text"] == "the schema is at 2, 3 is needed: run the migrations"
+
+
 def test_readiness_that_hangs_leaves_a_thread_for_liveness(start):
     """However often readiness is asked for while the database is dead, nobody waits long, and liveness is answered."""
     process = start(FUNCTIONS / "deliver-test", DATABASE_URL=NOWHERE, THREADS="4")

@@ -12,7 +12,7 @@ import flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from parley import envelope, logs
+from parley import envelope, intake, logs
 from parley.adapters.postgres.api import Keys, Views
 from parley.adapters.postgres.users import Users
 from parley.api import bodies, views
@@ -22,9 +22,15 @@ from parley.channels import webhook
 from parley.domain import ids
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.keys import Principal
-from parley.domain.requests import TERMINAL, Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
+from parley.domain.requests import (
+    TERMINAL,
+    Accepted,
+    KeyReused,
+    NewRequest,
+    NoSuchSession,
+    SessionWanted,
+)
 from parley.errors import Misconfigured, Rejected, Unavailable
-from parley.intake import Store
 from parley.ports import Publisher
 
 log = logging.getLogger("parley.api")
@@ -42,7 +48,7 @@ class Api:
 
     def __init__(
         self,
-        store: Store,
+        store: intake.Store,
         views_: Views,
         keys: Keys,
         users: Users,
@@ -79,6 +85,7 @@ class Api:
         self._add(app, "GET", "/api/v1/users/me/deliveries", self._deliveries)
         self._add(app, "GET", "/api/v1/deliveries/<uuid:id_>", self._delivery)
         self._add(app, "GET", "/api/v1/users/me/integrations", self._integrations)
+        self._add(app, "GET", "/api/v1/users/me/integrations/<channel>", self._integration)
         self._add(app, "PUT", "/api/v1/users/me/integrations/<channel>", self._put_integration)
         self._add(app, "DELETE", "/api/v1/users/me/integrations/<channel>", self._delete_integration)
 
@@ -100,7 +107,8 @@ class Api:
         logs.bind(request_id=accepted.request_id, session_id=accepted.session_id)
         is_over = accepted.state in TERMINAL
         if not is_over:
-            self._nudge(accepted)
+            contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
+            self._publish(Emit(contract, cause="accepted", traceparent=_traceparent()))
         asynchronous, seconds = _preference(flask.request.headers.get("Prefer", ""))
         seconds = LONGEST_WAIT if seconds is None else seconds
         if not (is_over or asynchronous):
@@ -126,10 +134,11 @@ class Api:
             principal=f"user:{who.user_id}",
             route="requests",
             key=key,
-            fingerprint=hashlib.sha256(envelope.dumps([kind, ask.model_dump(mode="json")])).hexdigest(),
+            fingerprint=_fingerprint(kind, ask),
             context=ask.context,
             delivery=ask.delivery.model_dump(mode="json") if ask.delivery else None,
             traceparent=_traceparent(),
+            asked_by=who.user_id if ask.user else None,
         )
         try:
             return self._store.accept(new)
@@ -147,11 +156,10 @@ class Api:
         known = self._users.known("email", email)
         return known or self._users.meet("email", email, email=email, name="", timezone=None)
 
-    def _nudge(self, accepted: Accepted) -> None:
+    def _publish(self, nudge: Emit) -> None:
         """Publish after the commit; when that fails, the sweep finds the row."""
-        contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
         try:
-            self._publisher.publish(Emit(contract, cause="accepted", traceparent=_traceparent()))
+            self._publisher.publish(nudge)
         except (Unavailable, Rejected):
             log.warning("nudge not published", exc_info=True)
 
@@ -167,10 +175,7 @@ class Api:
         return views.status(row), 200, {"ETag": views.etag(row), **applied}
 
     def _result(self, who: Principal, id_: UUID) -> Any:
-        row = self._own(who, self._views.request(id_))
-        if row["state"] in TERMINAL:
-            return views.result(row), 200, {"ETag": views.etag(row)}
-        return views.status(row), 202, {"Retry-After": "1"}
+        return _outcome(self._own(who, self._views.request(id_)))
 
     def _deliveries(self, who: Principal) -> Any:
         limit = flask.request.args.get("limit", "50")
@@ -183,6 +188,12 @@ class Api:
 
     def _integrations(self, who: Principal) -> Any:
         return {"items": [views.plain(row) for row in self._views.integrations(who.user_id)]}
+
+    def _integration(self, who: Principal, channel: str) -> Any:
+        for row in self._views.integrations(who.user_id):
+            if row["channel"] == channel:
+                return views.plain(row)
+        raise Problem("not-found")
 
     def _put_integration(self, who: Principal, channel: str) -> Any:
         if channel not in bodies.CONFIGS:
@@ -197,7 +208,7 @@ class Api:
         return shown, 201 if is_new else 200
 
     def _delete_integration(self, who: Principal, channel: str) -> Any:
-        if not self._views.delete_integration(who.user_id, channel):
+        if channel not in bodies.CONFIGS or not self._views.delete_integration(who.user_id, channel):
             raise Problem("not-found")
         return "", 204
 
@@ -209,8 +220,8 @@ class Api:
         return found
 
     def _own(self, who: Principal, row: dict[str, Any] | None) -> dict[str, Any]:
-        """Give what is the caller's own; what is not looks like what does not exist."""
-        if row is None or row["user_id"] != who.user_id:
+        """Give what is the caller's own, or was asked by it; what is not looks like what does not exist."""
+        if row is None or who.user_id not in (row["user_id"], row.get("asked_by")):
             raise Problem("not-found")
         return row
 
@@ -220,6 +231,17 @@ def most_waiters(threads: int) -> int:
     if threads < 4:
         raise Misconfigured("THREADS: at least 4, so that health checks find one while callers wait")
     return threads - 3
+
+
+def _outcome(row: dict[str, Any]) -> Any:
+    if row["state"] in TERMINAL:
+        return views.result(row), 200, {"ETag": views.etag(row)}
+    return views.status(row), 202, {"Retry-After": "1"}
+
+
+def _fingerprint(kind: str, ask: bodies.Ask) -> str:
+    """Say what is asked, not how: `on_busy` may change from one attempt to the next."""
+    return hashlib.sha256(envelope.dumps([kind, ask.model_dump(mode="json", exclude={"on_busy"})])).hexdigest()
 
 
 def _json() -> Any:

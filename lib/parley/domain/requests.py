@@ -23,7 +23,11 @@ class SessionWanted:
 
 @dataclass(frozen=True)
 class NewRequest:
-    """A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route)."""
+    """
+    A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route).
+
+    `asked_by`: who asks, when it is for somebody else.
+    """
 
     id: UUID
     user_id: UUID
@@ -38,6 +42,7 @@ class NewRequest:
     origin: dict[str, Any] | None = None
     delivery: dict[str, Any] | None = None
     traceparent: str | None = None
+    asked_by: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Requests:
                 thread=new.session.thread,
                 delivery=new.delivery,
                 traceparent=new.traceparent,
+                asked_by=new.asked_by,
                 deadline=self._deadline,
                 nudge=self._nudge,
             )
@@ -225,9 +226,10 @@ class Requests:
         tx.row("lock_user", user_id=new.user_id)
         wanted = new.session
         if wanted.id is not None:
-            if row := tx.row("session_given", id=wanted.id, user_id=new.user_id):
-                return _id(row)
-            raise NoSuchSession
+            row = tx.row("session_given", id=wanted.id, user_id=new.user_id)
+            if row is None:
+                raise NoSuchSession
+            return _id(row)
         return _found(tx, wanted, new.user_id) or self._new_session(tx, wanted, new.user_id)
 
     def _new_session(self, tx: Transaction, wanted: SessionWanted, user_id: UUID) -> UUID:

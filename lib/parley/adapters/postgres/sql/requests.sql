@@ -40,9 +40,9 @@ returning next_seq - 1 as seq
 
 -- name: insert_request
 insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
-                      deadline, due_at)
+                      asked_by, deadline, due_at)
 values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
-        %(delivery)s, %(traceparent)s,
+        %(delivery)s, %(traceparent)s, %(asked_by)s,
         clock_timestamp() + make_interval(secs => %(deadline)s), clock_timestamp() + make_interval(secs => %(nudge)s))
 
 -- name: lock_session_of
