@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import flask
@@ -19,7 +19,7 @@ from parley.api import bodies, views
 from parley.api.problems import Problem
 from parley.api.waiting import Waiting
 from parley.channels import webhook
-from parley.domain import ids
+from parley.domain import ids, turn
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.keys import Principal
 from parley.domain.requests import (
@@ -28,6 +28,7 @@ from parley.domain.requests import (
     KeyReused,
     NewRequest,
     NoSuchSession,
+    SessionBusy,
     SessionWanted,
 )
 from parley.errors import Misconfigured, Rejected, Unavailable
@@ -43,12 +44,19 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
 
 
+class Store(intake.Store, Protocol):
+    """Where requests are kept, and cancelled."""
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
+        """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
+
+
 class Api:
     """The handler of request-api."""
 
     def __init__(
         self,
-        store: intake.Store,
+        store: Store,
         views_: Views,
         keys: Keys,
         users: Users,
@@ -82,6 +90,7 @@ class Api:
             self._add(app, "POST", f"/api/v1/requests{alias}", lambda who, kind=kind: self._ask(who, kind))
         self._add(app, "GET", "/api/v1/requests/<uuid:id_>/status", self._status)
         self._add(app, "GET", "/api/v1/requests/<uuid:id_>/result", self._result)
+        self._add(app, "POST", "/api/v1/requests/<uuid:id_>/cancel", self._cancel)
         self._add(app, "GET", "/api/v1/users/me/deliveries", self._deliveries)
         self._add(app, "GET", "/api/v1/deliveries/<uuid:id_>", self._delivery)
         self._add(app, "GET", "/api/v1/users/me/integrations", self._integrations)
@@ -139,6 +148,7 @@ class Api:
             delivery=ask.delivery.model_dump(mode="json") if ask.delivery else None,
             traceparent=_traceparent(),
             asked_by=who.user_id if ask.user else None,
+            unless_busy=ask.on_busy == "reject",
         )
         try:
             return self._store.accept(new)
@@ -146,6 +156,8 @@ class Api:
             raise Problem("key-reused") from None
         except NoSuchSession:
             raise Problem("not-found", detail="There is no such session, or it is not yours.") from None
+        except SessionBusy:
+            raise Problem("busy") from None
 
     def _for_whom(self, who: Principal, ask: bodies.Ask) -> UUID:
         if ask.user is None:
@@ -176,6 +188,15 @@ class Api:
 
     def _result(self, who: Principal, id_: UUID) -> Any:
         return _outcome(self._own(who, self._views.request(id_)))
+
+    def _cancel(self, who: Principal, id_: UUID) -> Any:
+        row = self._own(who, self._views.request(id_))
+        if row["state"] not in TERMINAL:
+            _, kind, title = turn.ENDINGS["cancelled"]
+            if nudge := self._store.cancel(id_, row["user_id"], {"type": kind, "title": title}):
+                self._publish(nudge)
+            row = self._own(who, self._views.request(id_))
+        return _outcome(row)
 
     def _deliveries(self, who: Principal) -> Any:
         limit = flask.request.args.get("limit", "50")

@@ -14,7 +14,11 @@ select k.fingerprint, r.id, r.session_id, r.state
 select id from users where id = %(user_id)s for no key update
 
 -- name: session_given
-select id from sessions where id = %(id)s and user_id = %(user_id)s and status = 'open'
+-- Locked here already, as next_place does: of two at once, the second one sees the request of the first.
+select id from sessions where id = %(id)s and user_id = %(user_id)s and status = 'open' for no key update
+
+-- name: open_in_session
+select id from requests where session_id = %(session_id)s and due_at is not null limit 1
 
 -- name: session_of_thread
 select r.session_id as id
