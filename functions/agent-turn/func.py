@@ -9,11 +9,12 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.files import load_defaults
     from parley.adapters.llama_stack import LlamaStack, Server
@@ -39,10 +40,10 @@ class Config:
     database_url: str
     k_sink: str
     config_dir: Path = Path(__file__).parent / "config"
-    turn_lease_seconds: float = 60
-    turn_attempts: int = 6
-    nudge_seconds: float = 30
-    longest_nudge_seconds: float = 900
+    turn_lease_seconds: config.Seconds = 60
+    turn_attempts: Annotated[int, config.Range(1, 100)] = 6
+    nudge_seconds: config.Seconds = 30
+    longest_nudge_seconds: config.Seconds = 900
     llama_stack_url: str | None = None
     llama_stack_model: str | None = None
     llama_stack_api_key: str | None = None

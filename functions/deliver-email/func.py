@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
     from parley.adapters.smtp import Mailer
@@ -28,7 +28,7 @@ class Config:
     database_url: str
     smtp_url: str
     mail_from: str
-    delivery_lease_seconds: float = 60
+    delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
     from parley.adapters.slack import Slack
@@ -28,7 +28,7 @@ class Config:
     database_url: str
     slack_bot_token: str
     slack_api_url: str = "https://slack.com/api/"
-    delivery_lease_seconds: float = 60
+    delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.aws import Sns
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
@@ -30,7 +30,7 @@ class Config:
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = None
     sns_endpoint_url: str | None = None
-    delivery_lease_seconds: float = 60
+    delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.nowhere import Nowhere
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
@@ -26,7 +26,7 @@ except ModuleNotFoundError as missing:
 @dataclass(frozen=True)
 class Config:
     database_url: str
-    delivery_lease_seconds: float = 60
+    delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
@@ -30,13 +30,13 @@ class Config:
     slack_bot_token: str
     slack_api_url: str = "https://slack.com/api/"
     allow_unsigned_events: bool = False
-    deadline_seconds: float = 900
-    nudge_seconds: float = 30
-    session_idle_seconds: float = 1800
+    deadline_seconds: config.Seconds = 900
+    nudge_seconds: config.Seconds = 30
+    session_idle_seconds: config.Seconds = 1800
 
 
 def build(cfg: Config) -> Intake:
-    database = Database(cfg.database_url, name="normalize")
+    database = Database(cfg.database_url, name="normalize", min_schema=3)
     return Intake(
         Users(database),
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.ledger import Ledger
@@ -28,15 +28,15 @@ except ModuleNotFoundError as missing:
 class Config:
     database_url: str
     k_sink: str
-    nudge_seconds: float = 30
-    longest_nudge_seconds: float = 900
-    keep_requests_days: float = 90
-    keep_sessions_days: float = 7
-    keep_idempotency_keys_days: float = 7
-    keep_done_letters_days: float = 30
-    keep_open_letters_days: float = 90
-    keep_api_keys_days: float = 90
-    keep_audit_log_days: float = 365
+    nudge_seconds: config.Seconds = 30
+    longest_nudge_seconds: config.Seconds = 900
+    keep_requests_days: config.Days = 90
+    keep_sessions_days: config.Days = 7
+    keep_idempotency_keys_days: config.Days = 7
+    keep_done_letters_days: config.Days = 30
+    keep_open_letters_days: config.Days = 90
+    keep_api_keys_days: config.Days = 90
+    keep_audit_log_days: config.Days = 365
 
 
 def build(cfg: Config) -> Recovery:

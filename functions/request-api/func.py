@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import runtime
+    from parley import config, runtime
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.api import Keys, Views
     from parley.adapters.postgres.database import Database
@@ -31,13 +31,13 @@ class Config:
     k_sink: str
     webhook_signing_key: str
     threads: int = 8
-    deadline_seconds: float = 900
-    nudge_seconds: float = 30
-    longest_nudge_seconds: float = 900
+    deadline_seconds: config.Seconds = 900
+    nudge_seconds: config.Seconds = 30
+    longest_nudge_seconds: config.Seconds = 900
 
 
 def build(cfg: Config) -> Api:
-    database = Database(cfg.database_url, name="request-api", max_connections=4)
+    database = Database(cfg.database_url, name="request-api", max_connections=4, min_schema=3)
     publisher = Publisher(cfg.k_sink, "request-api", timeout=2.0)
     return Api(
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parliament import Context
 
 try:
-    from parley import ingest, runtime
+    from parley import config, ingest, runtime
     from parley.adapters.broker import Publisher
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
@@ -23,7 +23,7 @@ class Config:
     slack_signing_secret: tuple[str, ...]
     event_key: tuple[str, ...]
     k_sink: str
-    publish_timeout: float = 2.0
+    publish_timeout: config.Seconds = 2.0
 
 
 def build(cfg: Config) -> ingest.Ingest:

@@ -2,20 +2,34 @@
 Settings: one frozen dataclass per function, read once from the environment.
 
 A field is the environment variable of its name in capitals. A field without a default is required. Types: str, int,
-float, bool (true/false/1/0/yes/no), Path, tuple[str, ...] (comma separated), Literal, and each of them `| None`.
+float, bool (true/false/1/0/yes/no), Path, tuple[str, ...] (comma separated), Literal, and each of them `| None`. A
+number is zero or more, or what its Range says: `port: Annotated[int, Range(1, 65535)]`.
 """
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from parley.errors import Misconfigured
 
 _TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The least and the greatest value of a number."""
+
+    least: float
+    greatest: float
+
+
+Seconds = Annotated[float, Range(0.1, 30 * 86_400)]  # a time that passes; longer than a month is a mistake
+Days = Annotated[float, Range(0.01, 3650)]  # how long something is kept
 
 
 def load[T](cls: type[T], env: Mapping[str, str]) -> T:
@@ -25,7 +39,7 @@ def load[T](cls: type[T], env: Mapping[str, str]) -> T:
     Raises Misconfigured, one line that names the variable, for a missing or malformed value and for a variable that
     looks like a misspelt one of ours. Values never appear in the message: they may be secrets.
     """
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(typing.cast(Any, cls)):
         name = field.name.upper()
@@ -43,6 +57,9 @@ def load[T](cls: type[T], env: Mapping[str, str]) -> T:
 def _convert(name: str, text: str, hint: Any) -> Any:
     if get_origin(hint) in (typing.Union, types.UnionType):
         hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    limits = None
+    if get_origin(hint) is Annotated:
+        hint, limits = get_args(hint)
     if get_origin(hint) is Literal:
         if text not in get_args(hint):
             raise Misconfigured(f"{name}: must be one of {', '.join(map(str, get_args(hint)))}")
@@ -54,15 +71,17 @@ def _convert(name: str, text: str, hint: Any) -> Any:
             raise Misconfigured(f"{name}: must be true or false")
         return _TRUTH[text.lower()]
     if hint in (int, float):
-        return _number(name, text, hint)
+        return _number(name, text, hint, limits)
     return Path(text) if hint is Path else text
 
 
-def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
+def _number(name: str, text: str, kind: type[int] | type[float], limits: Range | None) -> int | float:
     try:
         value = kind(text)
     except ValueError:
         raise Misconfigured(f"{name}: must be a number") from None
-    if not 0 <= value < float("inf"):
+    if limits and not limits.least <= value <= limits.greatest:
+        raise Misconfigured(f"{name}: must be a number from {limits.least} to {limits.greatest}")
+    if not 0 <= value < math.inf:
         raise Misconfigured(f"{name}: must be a finite number, zero or more")
     return value

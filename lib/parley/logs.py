@@ -19,18 +19,30 @@ from parley.errors import Malformed, Misconfigured, Rejected, Unavailable
 
 OURS = (Rejected, Malformed, Unavailable, Misconfigured)
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 _bound: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("bound", default=None)
 
 
 def start(level: str = "INFO") -> None:
-    """Send every log record of this process to standard error as JSON. Call once, at the start of a process."""
+    """
+    Send every log record of this process to standard error as JSON. Call once, at the start of a process.
+
+    Raises Misconfigured for a level that is none.
+    """
+    if level.upper() not in LEVELS:
+        raise Misconfigured(f"LOG_LEVEL: must be one of {', '.join(LEVELS)}")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # waitress warns for each queued request, httpx names each URL, parliament warns for each request that is no event
-    quiet = {"waitress.queue": logging.ERROR, "httpx": logging.WARNING, "parliament.server": logging.ERROR}
+    # waitress warns for each queued request, httpx names each URL, parliament warns for each request that is no event,
+    # the pool repeats what libpq says of each attempt to connect, which may hold parts of the URL
+    quiet = {
+        "waitress.queue": logging.ERROR, "httpx": logging.WARNING, "parliament.server": logging.ERROR,
+        "psycopg.pool": logging.ERROR,
+    }  # fmt: skip
     for noisy, quieter in quiet.items():
-        logging.getLogger(noisy).setLevel(quieter)
+        logging.getLogger(noisy).setLevel(max(quieter, logging.root.level))
 
 
 @contextmanager

@@ -63,6 +63,8 @@ class Function:
         self._env: Mapping[str, str] | None = None
         self._handler: Any = None
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._not_ready: Unavailable | None = Unavailable("nobody has looked yet")
 
     def configure(self, env: Mapping[str, str]) -> None:
         """Use `env` instead of the process's environment: the host of all functions gives each its own."""
@@ -77,9 +79,27 @@ class Function:
         return self._handler
 
     def ready(self) -> None:
-        """Return when the function can work. Raises Unavailable while it cannot."""
-        if check := getattr(self.handler, "ready", None):
-            check()
+        """
+        Return when the function can work. Raises Unavailable while it cannot.
+
+        One look at a time, and who comes meanwhile is told what the last one found: a database that hangs must not take
+        every thread.
+        """
+        if self._looking.acquire(blocking=False):
+            try:
+                self._not_ready = self._look()
+            finally:
+                self._looking.release()
+        if last := self._not_ready:
+            raise Unavailable(str(last)) from last.__cause__
+
+    def _look(self) -> Unavailable | None:
+        try:
+            if check := getattr(self.handler, "ready", None):
+                check()
+        except Unavailable as error:
+            return error
+        return None
 
     def routes(self, app: Any) -> None:
         """Add the function's paths other than `/` to the Flask app."""

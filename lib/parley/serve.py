@@ -15,12 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import parliament.server
+import waitress.channel
 import waitress.server
+import waitress.task
 
-from parley import config, logs, runtime
+from parley import config, envelope, logs, runtime
+from parley.config import Range
 from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 
@@ -31,39 +34,25 @@ log = logging.getLogger("parley.serve")
 class Server:
     """How to listen. `threads` is two above containerConcurrency, so that health checks always find one."""
 
-    port: int = 8080
+    port: Annotated[int, Range(1, 65535)] = 8080
     address: str = "0.0.0.0"  # noqa: S104 - a container's only interface
-    threads: int = 8
+    threads: Annotated[int, Range(1, 1000)] = 8
     log_level: str = "INFO"
-    drain_seconds: float = 280.0
+    drain_seconds: Annotated[float, Range(0, 86_400)] = 280.0
 
 
 class Gate:
-    """Counts the requests in flight, and says when no more should be sent here."""
+    """Says, once it is closing, that no more should be sent here; what comes all the same is let in."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
-        self._changed = threading.Condition()
-        self._in_flight = 0
         self.closing = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self.closing and environ["PATH_INFO"] == "/health/readiness":
             start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
             return [b"draining"]
-        with self._changed:
-            self._in_flight += 1
-        try:
-            return self._app(environ, start_response)
-        finally:
-            with self._changed:
-                self._in_flight -= 1
-                self._changed.notify_all()
-
-    def drain(self, seconds: float) -> bool:
-        """Wait until nothing is in flight, at most `seconds`. Returns whether that was reached."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._in_flight == 0, seconds)
+        return self._app(environ, start_response)
 
 
 def application(function: Function) -> Any:
@@ -99,16 +88,7 @@ def run(
 ) -> None:
     """Listen until SIGTERM or SIGINT, then finish what is in flight. `listening` is called when the port is open."""
     gate = Gate(app)
-
-    def leave(*_: object) -> None:
-        gate.closing = True
-        runtime.leaving.set()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # KeyboardInterrupt is what ends waitress' loop
-        threading.Thread(target=_drain, args=(gate, server.drain_seconds), daemon=True).start()
-
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    waitress.channel.HTTPChannel.error_task_class = _Refusal  # waitress has no setting for it
     opened = waitress.server.create_server(
         gate,
         host=server.address,
@@ -120,6 +100,16 @@ def run(
         ident=None,
         channel_timeout=620,
     )
+
+    def leave(*_: object) -> None:
+        gate.closing = True
+        runtime.leaving.set()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # KeyboardInterrupt is what ends waitress' loop
+        threading.Thread(target=_drain, args=(opened.task_dispatcher, server.drain_seconds), daemon=True).start()
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
     log.info("listening", extra={"fields": {"port": server.port, "threads": server.threads}})
     try:
         listening()
@@ -129,11 +119,28 @@ def run(
     log.info("stopped")
 
 
-def _drain(gate: Gate, seconds: float) -> None:
+def finished(dispatcher: Any, seconds: float) -> bool:
+    """
+    Wait until no request is being handled and none waits for a thread, at most `seconds`. Returns whether it is so.
+
+    It must be so twice: in between, waitress flushes the last answers and takes what has come meanwhile.
+    """
+    end = time.monotonic() + seconds
+    quiet = 0
+    while quiet < 2:
+        with dispatcher.lock:
+            is_quiet = not dispatcher.queue and not dispatcher.active_count
+        if not is_quiet and time.monotonic() > end:
+            return False
+        quiet = quiet + 1 if is_quiet else 0
+        time.sleep(0.05)
+    return True
+
+
+def _drain(dispatcher: Any, seconds: float) -> None:
     time.sleep(0.2)  # what is already accepted by the kernel still comes in
-    if not gate.drain(seconds):
+    if not finished(dispatcher, seconds):
         log.warning("stopping with requests in flight")
-    time.sleep(0.1)  # let waitress flush the last answers
     signal.raise_signal(signal.SIGINT)
 
 
@@ -149,6 +156,21 @@ def _readiness(function: Function) -> tuple[str, int]:
 def _refuse(reason: str) -> int:
     print(f"parley: {reason}", file=sys.stderr)
     return 2
+
+
+class _Refusal(waitress.task.ErrorTask):
+    """What waitress answers by itself, such as 413 for a body that is too large: a problem, like those of the API."""
+
+    def execute(self) -> None:
+        request: Any = self.request  # its stub says that it is the error itself
+        error = request.error
+        kind = "urn:parley:problem:too-large" if error.code == 413 else "about:blank"
+        body = envelope.dumps({"type": kind, "title": error.reason, "status": error.code})
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
 
 
 class _Main:

@@ -23,11 +23,15 @@ import sys
 from pathlib import Path
 from parley.adapters.postgres import migrate
 
-def say(line):
-    print(line, flush=True)
+work = migrate._apply_one
+
+def stop(*given):
+    work(*given)
+    print("half way", flush=True)
     sys.stdin.read()
 
-migrate.apply(sys.argv[1], Path(sys.argv[2]), say=say)
+migrate._apply_one = stop
+migrate.apply(sys.argv[1], Path(sys.argv[2]))
 """
 
 
@@ -170,15 +174,17 @@ def test_newer_schema_is_left_alone(empty_url):
     ids=["at its end", "in its syntax", "at its commit"],
 )
 def test_migration_that_fails_leaves_nothing(empty_url, folder, tables, versions, text):
-    """What came before it stays, of itself nothing does, and when it is mended it is applied."""
+    """What came before it stays, of itself nothing does nor is said, and when it is mended it is applied."""
     file = folder / "0002_b.sql"
     good = file.read_text(encoding="utf-8")
     file.write_text(text, encoding="utf-8")
 
-    with pytest.raises(psycopg.Error):
-        migrate.apply(empty_url, folder)
+    said = []
 
-    assert (tables(), versions()) == (["a", "schema_migrations"], [1])
+    with pytest.raises(psycopg.Error):
+        migrate.apply(empty_url, folder, say=said.append)
+
+    assert (tables(), versions(), said) == (["a", "schema_migrations"], [1], ["applied 0001_a"])
     file.write_text(good, encoding="utf-8")
     assert migrate.apply(empty_url, folder) == 1
     assert (tables(), versions()) == (["a", "b", "schema_migrations"], [1, 2])
@@ -190,7 +196,7 @@ def test_killed_process_blocks_nobody(empty_url, folder, tables, versions):
     killed = subprocess.Popen(
         command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
     )
-    assert killed.stdout.readline() == "applied 0001_a\n"
+    assert killed.stdout.readline() == "half way\n"
     half_way = tables()
     killed.kill()
     killed.communicate(timeout=30)
@@ -220,6 +226,24 @@ def test_numbers_have_no_gap_and_no_double(tmp_path, names, wrong):
 
     with pytest.raises(Misconfigured, match=wrong):
         migrate.migrations(tmp_path)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(("--help",), 0), (("--lst",), 2), (("--list", "all"), 2)])
+def test_whatever_else_is_said_applies_nothing(empty_url, tables, arguments, status):
+    """Help is help, and what nobody knows is told."""
+    done = python(*COMMAND, *arguments, DATABASE_URL=empty_url)
+
+    assert done.returncode == status
+    assert "usage: migrate" in done.stdout + done.stderr
+    assert tables() == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--list",)])
+def test_malformed_url_is_one_line_without_the_password(arguments):
+    """Exit status 2; what is malformed may be the password."""
+    done = python(*COMMAND, *arguments, DATABASE_URL="postgresql://parley:pa/hunter2@127.0.0.1:9/parley")
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "migrate: DATABASE_URL: is no PostgreSQL URL\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--list",)])

@@ -53,15 +53,29 @@ def faults(model, value):
         ({"content": "Hi", "user": {"email": "a\x00b@example.org"}}, "/user/email"),
         ({"content": "Hi", "user": {"email": "a@b\x00.example.org"}}, "/user/email"),
         ({"content": "Hi", "user": {}}, "/user/email"),
+        ({"content": "Hi", "on_busy": "wait"}, "/on_busy"),
         ([], ""),
         ("Hi", ""),
     ],
 )
 def test_wrong_body_is_refused_with_its_place(body, pointer):
-    """422 with a JSON pointer to what is wrong."""
+    """422 with a JSON pointer to what is wrong: into the body, or to what is missing there."""
     found = faults(bodies.Ask, body)
 
-    assert any(at == pointer or at.startswith(pointer + "/") for at in found)
+    assert pointer in found
+    assert all(pointer.startswith(at) for at in found)
+
+
+def test_each_place_is_named_once():
+    """All that is wrong, in one answer."""
+    found = faults(bodies.Ask, {"context": {"a": [], "b": {}, "c/d": None, "[key]": "\x00"}, "x": 1})
+
+    assert found == ["/content", "/context/a", "/context/b", "/context/[key]", "/x"]
+
+
+def test_key_that_is_none_is_a_place():
+    """What is wrong with a name points to it."""
+    assert faults(bodies.Ask, {"content": "Hi", "context": {"a\x00": 1}}) == ["/context/a\x00"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import threading
 
 import psycopg
 import pytest
-from databases import end_connections, run
+from databases import end_connections, fresh, run
 from processes import python, until
 
 from parley.api import keys
@@ -199,6 +199,48 @@ def test_wrong_usage_is_told(command_at, arguments, word):
 
     assert (status, said) == (2, "")
     assert word in complaint.splitlines()[-1]
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "3651", "9999999", "9" * 30, "000000123456789", "1.5", "٣"])
+def test_days_that_are_none_are_refused(command, days):
+    """1 to 3650: nothing is made, and the list can still be shown."""
+    status, said, complaint = command("create", "--email", "ann@example.org", f"--expires-days={days}")
+
+    assert (status, said) == (2, "")
+    assert complaint.splitlines()[-1].endswith("argument --expires-days: must be a number from 1 to 3650")
+    assert command("list") == (0, "", "")
+
+
+@pytest.mark.parametrize("days", ["1", "3650"])
+def test_first_and_last_day_are_taken(made, days):
+    """The limits themselves are allowed."""
+    assert made("--expires-days", days)
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b, c@d", "a@b\r\nBcc: c@d", "x@" + "y" * 254])
+def test_address_that_is_none_is_refused(database_url, command, email):
+    """What no request could be asked for is nobody's key either."""
+    status, said, complaint = command("create", "--email", email)
+
+    assert (status, said) == (2, "")
+    assert complaint.splitlines()[-1].endswith("argument --email: is no e-mail address")
+    assert run(database_url, "select count(*) from users") == [(0,)]
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("create", "--email", "ann@example.org"), ("revoke", "AAAAAAAA")])
+def test_database_without_a_schema_is_one_line(postgres_server, command_at, arguments):
+    """Exit status 2, and what to do."""
+    with fresh(postgres_server) as url:
+        done = command_at(url, *arguments)
+
+    assert done == (2, "", "keys: the database has no schema: run the migrations\n")
+
+
+def test_malformed_url_is_one_line_without_the_password(command_at):
+    """Exit status 2; what is malformed may be the password."""
+    done = command_at("postgresql://parley:hun%ter2@host/db", "list")
+
+    assert done == (2, "", "keys: DATABASE_URL: is no PostgreSQL URL\n")
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("create", "--email", "ann@example.org"), ("revoke", "AAAAAAAA")])

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from parley.adapters.postgres.requests import Requests
 from parley.channels import webhook
 from parley.channels.outcome import Delivered
 from parley.domain.plan import Plan, Rank
+from parley.domain.turn import Cancelled
 
 API = "/api/v1"
 REQUESTS = f"{API}/requests"
@@ -205,6 +207,182 @@ def test_another_process_answers_for_the_first(world, ann):
     problem(conflict, "key-reused", 422)
 
 
+def cancel(person, request_id):
+    return person.post(f"{REQUESTS}/{request_id}/cancel")
+
+
+def test_waiting_request_is_cancelled_at_once(world, ann):
+    """It is over, as a call for its result says; no turn takes it any more."""
+    asked = world.ask(ann)
+
+    got = cancel(ann, asked["request_id"])
+
+    told = ann.get(asked["links"]["result"])
+    assert (got.status_code, got.json()) == (200, told.json())
+    assert (got.json()["status"], got.json()["result"]) == ("cancelled", None)
+    assert got.json()["error"] == {"type": "urn:parley:problem:cancelled", "title": "The request was cancelled."}
+    assert got.headers["ETag"] == told.headers["ETag"]
+    assert world.begin(asked["request_id"]).verdict == "over"
+
+
+def test_running_request_ends_itself(world, ann):
+    """202 until its turn has come to its next step; however often it is cancelled."""
+    asked = world.ask(ann)
+    turn = world.begin(asked["request_id"])
+
+    first, second = cancel(ann, asked["request_id"]), cancel(ann, asked["request_id"])
+    with pytest.raises(Cancelled):
+        world.complete(turn)
+    nothing = Plan("first", (), (), datetime.now(UTC))
+    Requests(world.database).end(turn, "cancelled", {"type": "about:blank", "title": "x"}, nothing)
+    after = cancel(ann, asked["request_id"])
+
+    assert [(got.status_code, got.json()["status"]) for got in (first, second, after)] == [
+        (202, "running"), (202, "running"), (200, "cancelled"),
+    ]  # fmt: skip
+    assert first.headers["Retry-After"] == "1"
+    assert first.json()["links"] == asked["links"]
+
+
+def test_request_that_is_over_stays_as_it_is(world, ann):
+    """Whoever cancels too late gets the answer."""
+    asked = world.ask(ann)
+    world.complete(world.begin(asked["request_id"]))
+    before = ann.get(asked["links"]["result"])
+
+    got = cancel(ann, asked["request_id"])
+
+    assert (got.status_code, got.json()["status"], got.json()) == (200, "completed", before.json())
+    assert got.headers["ETag"] == before.headers["ETag"]
+
+
+def test_foreign_request_is_not_cancelled(world, ann, bob):
+    """It looks like none, and goes on."""
+    asked = world.ask(bob)
+
+    got, none = cancel(ann, asked["request_id"]), cancel(ann, UNKNOWN)
+
+    assert problem(got, "not-found", 404) == problem(none, "not-found", 404)
+    assert bob.get(asked["links"]["status"]).json()["status"] == "queued"
+
+
+def test_cancelled_request_lets_the_next_one_go(world, ann):
+    """The one behind it is nudged, in its own trace; one that is cancelled behind an open one nudges that one."""
+    first = world.ask(ann)
+    named = {"Prefer": "respond-async", "traceparent": TRACE}
+    body = {"content": "And?", "session_id": first["session_id"]}
+    second = ann.post(REQUESTS, json=body, headers=named).json()
+    before = len(world.events)
+
+    cancel(ann, first["request_id"])
+
+    [event] = world.events[before:]
+    assert (event.type, event.subject) == ("parley.request.created", second["request_id"])
+    assert event.extensions["traceparent"] == TRACE
+    assert world.begin(second["request_id"]).verdict == "take"
+
+
+def test_waiting_caller_hears_that_it_was_cancelled(world, ann):
+    """Who asked and waits has an answer: there will be none."""
+    answers = []
+    before = len(world.events)
+    call = threading.Thread(target=lambda: answers.append(ann.post(REQUESTS, json={"content": "Hi"})))
+    call.start()
+    until(lambda: len(world.events) > before)
+
+    cancel(ann, world.events[before].subject)
+    call.join(30)
+
+    [got] = answers
+    assert (got.status_code, got.json()["status"]) == (200, "cancelled")
+
+
+def test_nudge_that_is_not_published_is_left_to_the_sweep(world, ann):
+    """Cancelled all the same; the log says so, and the row behind it is due."""
+    first = world.ask(ann)
+    second = world.ask(ann, session_id=first["session_id"])
+    _, folder = world.log
+
+    with serving(world.url, "http://127.0.0.1:9", folder / "alone.log") as alone, alone.client(ann.headers) as client:
+        got = cancel(client, first["request_id"])
+        warned = alone.said("nudge not published")
+
+    assert (got.status_code, got.json()["status"]) == (200, "cancelled")
+    assert len(warned) == 1
+    due = "select due_at is not null from requests where id = %s"
+    assert run(world.url, due, second["request_id"]) == [(True,)]
+
+
+def ask_unless_busy(person, session_id=None, **headers):
+    body = {"content": "And?", "on_busy": "reject"} | ({"session_id": session_id} if session_id else {})
+    return person.post(REQUESTS, json=body, headers={"Prefer": "respond-async", **headers})
+
+
+def test_busy_session_can_be_refused(world, ann):
+    """409 while an earlier request is open, waiting or running; nothing is stored, and nothing is published."""
+    first = world.ask(ann)
+    count = "select count(*) from requests where session_id = %s", first["session_id"]
+    before = len(world.events)
+
+    waiting = ask_unless_busy(ann, first["session_id"])
+    turn = world.begin(first["request_id"])
+    running = ask_unless_busy(ann, first["session_id"])
+    stored, told = run(world.url, *count), len(world.events)
+    world.complete(turn)
+    after = ask_unless_busy(ann, first["session_id"])
+
+    assert problem(waiting, "busy", 409) == problem(running, "busy", 409)
+    assert (stored, told) == ([(1,)], before)
+    assert after.status_code == 202
+    assert run(world.url, "select seq from requests where id = %s", after.json()["request_id"]) == [(2,)]
+
+
+def test_busy_session_takes_the_next_one_unless_told_otherwise(world, ann):
+    """Questions wait for their turn; a session that is not given is a new one, and never busy."""
+    first = world.ask(ann)
+
+    same = world.ask(ann, session_id=first["session_id"], on_busy="enqueue")
+    new = ask_unless_busy(ann)
+
+    assert same["session_id"] == first["session_id"] != new.json()["session_id"]
+    assert new.status_code == 202
+
+
+def test_foreign_session_is_never_busy(world, ann, bob):
+    """Nobody learns that somebody else is asking."""
+    problem(ask_unless_busy(ann, world.ask(bob)["session_id"]), "not-found", 404)
+
+
+def test_refused_request_leaves_its_key_free(world, ann):
+    """The same call again is the first one that counts, then it is repeated like any other, however it is wished."""
+    first = world.ask(ann)
+    named = {"Idempotency-Key": "k"}
+    refused = ask_unless_busy(ann, first["session_id"], **named)
+    world.complete(world.begin(first["request_id"]))
+
+    accepted, again = (ask_unless_busy(ann, first["session_id"], **named) for _ in range(2))
+    body = {"content": "And?", "session_id": first["session_id"]}
+    otherwise = ann.post(REQUESTS, json=body, headers={"Prefer": "respond-async", **named})
+
+    problem(refused, "busy", 409)
+    assert accepted.status_code == 202
+    assert "Idempotency-Replayed" not in accepted.headers
+    for replay in (again, otherwise):
+        assert replay.headers["Idempotency-Replayed"] == "true"
+        assert replay.json()["request_id"] == accepted.json()["request_id"]
+
+
+def test_of_many_at_once_one_finds_the_session_free(world, ann):
+    """The others are told that it is busy: two can never both pass."""
+    first = world.ask(ann)
+    world.complete(world.begin(first["request_id"]))
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: ask_unless_busy(ann, first["session_id"]).status_code, range(8)))
+
+    assert sorted(answers) == [202, *[409] * 7]
+
+
 def test_what_is_foreign_looks_like_what_is_not(world, ann, bob):
     """Request, result and delivery of somebody else are the same 404 as those that never were."""
     asked = world.ask(bob)
@@ -250,7 +428,8 @@ def test_path_that_is_none_is_a_problem(ann, path):
         ("POST", f"{REQUESTS}/{UNKNOWN}/status", {"GET"}),
         ("PUT", f"{REQUESTS}/{UNKNOWN}/result", {"GET"}),
         ("POST", INTEGRATIONS, {"GET"}),
-        ("PATCH", f"{INTEGRATIONS}/email", {"PUT", "DELETE"}),
+        ("GET", f"{REQUESTS}/{UNKNOWN}/cancel", {"POST"}),
+        ("PATCH", f"{INTEGRATIONS}/email", {"GET", "PUT", "DELETE"}),
         ("DELETE", DELIVERIES, {"GET"}),
     ],
 )
@@ -321,6 +500,22 @@ def test_service_asks_for_a_named_user(world, email):
     assert foreign.status_code == 404
 
 
+def test_service_sees_what_it_has_asked(world):
+    """Whoever asked for somebody can follow the links that it was given, and cancel; no other service can."""
+    email = f"{uuid.uuid4().hex}@example.org"
+
+    with world.person(role="service") as service, world.person(role="service") as other:
+        asked = world.ask(service, user={"email": email})
+        paths = [asked["links"][name] for name in ("status", "result")]
+        seen, foreign = ([one.get(path).status_code for path in paths] for one in (service, other))
+        refused = other.post(f"{REQUESTS}/{asked['request_id']}/cancel")
+        cancelled = service.post(f"{REQUESTS}/{asked['request_id']}/cancel")
+
+    assert (seen, foreign) == ([200, 202], [404, 404])
+    problem(refused, "not-found", 404)
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+
+
 def test_service_introduces_a_person(world):
     """Somebody whom nobody has met yet: what was asked is there when they come with a key."""
     email = f"{uuid.uuid4().hex}@example.org"
@@ -347,10 +542,11 @@ def test_only_a_service_asks_for_others(world, role):
 
 
 def test_integration_comes_and_goes(ann, bob):
-    """Put, changed, listed, deleted; only its owner sees it."""
+    """Put, changed, listed, read, deleted; only its owner sees it."""
     made = ann.put(f"{INTEGRATIONS}/email", json={"rank": 2, "config": {"address": "ann@example.org"}})
     changed = ann.put(f"{INTEGRATIONS}/email", json={"enabled": False})
     listed, others = ann.get(INTEGRATIONS).json(), bob.get(INTEGRATIONS).json()
+    one, theirs = ann.get(f"{INTEGRATIONS}/email"), bob.get(f"{INTEGRATIONS}/email")
     foreign = bob.delete(f"{INTEGRATIONS}/email")
     gone, again = ann.delete(f"{INTEGRATIONS}/email"), ann.delete(f"{INTEGRATIONS}/email")
 
@@ -361,6 +557,8 @@ def test_integration_comes_and_goes(ann, bob):
     }  # fmt: skip
     assert changed.json() == {**made.json(), "enabled": False, "rank": None, "version": 2, "config": {}}
     assert (listed, others) == ({"items": [changed.json()]}, {"items": []})
+    assert (one.status_code, one.json()) == (200, changed.json())
+    problem(theirs, "not-found", 404)
     problem(foreign, "not-found", 404)
     assert (gone.status_code, gone.content) == (204, b"")
     problem(again, "not-found", 404)
@@ -372,7 +570,7 @@ def test_secret_of_a_webhook_is_shown_once(world, ann, bob):
     body = {"config": {"url": "https://hooks.example.org/x"}}
 
     made, changed = ann.put(f"{INTEGRATIONS}/webhook", json=body), ann.put(f"{INTEGRATIONS}/webhook", json=body)
-    listed = ann.get(INTEGRATIONS)
+    listed, read = ann.get(INTEGRATIONS), ann.get(f"{INTEGRATIONS}/webhook")
     other = bob.put(f"{INTEGRATIONS}/webhook", json=body)
     ann.delete(f"{INTEGRATIONS}/webhook")
     anew = ann.put(f"{INTEGRATIONS}/webhook", json=body)
@@ -380,7 +578,7 @@ def test_secret_of_a_webhook_is_shown_once(world, ann, bob):
     secret = made.json()["secret"]
     assert (made.status_code, changed.status_code, anew.status_code) == (201, 200, 201)
     assert secret == webhook.secret(SIGNING_KEY, made.json()["id"])
-    assert "secret" not in changed.text + listed.text
+    assert "secret" not in changed.text + listed.text + read.text
     assert len({secret, other.json()["secret"], anew.json()["secret"]}) == 3
     rows = run(world.url, "select i::text from user_integrations i where channel = 'webhook'")
     assert rows
@@ -394,10 +592,11 @@ def test_other_channels_have_no_secret(ann):
     assert (got.status_code, "secret" in got.json()) == (201, False)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_channel_that_is_none_is_not_found(ann, method):
+@pytest.mark.parametrize("channel", ["pigeon", "%00", "%F0%9F%95%8A", "email%20"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_channel_that_is_none_is_not_found(ann, method, channel):
     """A channel that we do not have, before anything is said about a body."""
-    problem(ann.request(method, f"{INTEGRATIONS}/pigeon"), "not-found", 404)
+    problem(ann.request(method, f"{INTEGRATIONS}/{channel}"), "not-found", 404)
 
 
 def test_integration_that_is_none_changes_nothing(ann):
@@ -458,6 +657,20 @@ def test_body_in_pieces_has_the_same_limit(ann):
     got = ann.post(REQUESTS, content=pieces, headers={"Content-Type": "application/json"})
 
     problem(got, "too-large", 413)
+
+
+def test_very_large_body_is_a_problem_too(ann):
+    """413, when the server itself refuses it before we are asked."""
+    got = ann.post(REQUESTS, content=b"x" * (3 << 20), headers={"Content-Type": "application/json"})
+
+    problem(got, "too-large", 413)
+
+
+def test_pointer_points_into_the_body(ann):
+    """Only at what was sent, and once at each place."""
+    got = ann.post(REQUESTS, json={"content": "Hi", "context": {"n": []}})
+
+    assert [error["pointer"] for error in problem(got, "invalid", 422)["errors"]] == ["/context/n"]
 
 
 @pytest.mark.parametrize("path", [REQUESTS, "/nowhere"])

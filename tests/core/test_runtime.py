@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -137,6 +139,36 @@ def test_bug_is_final_where_a_retry_would_block_a_partition():
     answer = post(serve.application(made).test_client(), "3")
 
     assert answer.status_code == 422
+
+
+def test_one_looks_whether_it_is_ready_and_the_others_do_not_wait(function):
+    """Who comes meanwhile is told what was found before: at first nothing, then that it was ready."""
+    entered, let_go = threading.Semaphore(0), threading.Semaphore(0)
+    function.handler.ready = lambda: entered.release() or let_go.acquire(timeout=30)
+    told = []
+
+    with ThreadPoolExecutor(1) as threads:
+        for _ in range(2):
+            looking = threads.submit(function.ready)
+            assert entered.acquire(timeout=30)
+            try:
+                told.append(function.ready())
+            except Unavailable as error:
+                told.append(str(error))
+            let_go.release()
+            assert looking.result(30) is None
+
+    assert told == ["nobody has looked yet", None]
+
+
+def test_bug_in_a_look_ends_the_look(function):
+    """The next one looks again."""
+    function.handler.ready = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        function.ready()
+    function.handler.ready = lambda: None
+
+    assert function.ready() is None
 
 
 def test_readiness_is_honest(client, function):

@@ -2,23 +2,25 @@
 
 import http.client
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import waitress.task
 from databases import fresh, run
 from processes import FUNCTIONS, FunctionProcess, python, until
 
 from parley import envelope
 from parley.adapters.postgres import migrate
-from parley.serve import Gate
+from parley.serve import finished
 
 TINY = Path(__file__).parent / "tiny"
 SECRET = "hunter2-the-password"
+NOWHERE = "postgresql://127.0.0.1:9/none"
 ANSWER = "Ask Ms. Zwetschge on floor seven."
 LARGEST = 2 << 20
 
@@ -51,7 +53,7 @@ def lonely(postgres_server, tmp_path_factory):
     """
     deliver-test whose database does not exist, and what it has answered meanwhile.
 
-    Started before all other tests: it takes its ten seconds to give up, and nobody has to watch it.
+    Started before all other tests: an event takes its ten seconds to be given up, and nobody has to watch it.
     """
     with fresh(postgres_server) as url, ThreadPoolExecutor(2) as threads:
         name = urlsplit(url).path.removeprefix("/")
@@ -115,7 +117,7 @@ def test_large_request_is_taken(tiny):
 
 
 def test_too_large_request_is_refused_by_its_length(tiny):
-    """413 before the body has come, and the function does not see it."""
+    """413 before the body has come, as a problem, and the function does not see it."""
     before = len(tiny.said("handled"))
     connection = http.client.HTTPConnection("127.0.0.1", tiny.port, timeout=30)
 
@@ -124,7 +126,10 @@ def test_too_large_request_is_refused_by_its_length(tiny):
     connection.endheaders()
     got = connection.getresponse()
 
-    assert got.status == 413
+    assert (got.status, got.headers["Content-Type"]) == (413, "application/problem+json")
+    assert envelope.loads(got.read()) == {
+        "type": "urn:parley:problem:too-large", "title": "Request Entity Too Large", "status": 413,
+    }  # fmt: skip
     connection.close()
     assert tiny.get("/health/liveness").status_code == 200
     assert len(tiny.said("handled")) == before
@@ -223,38 +228,65 @@ def test_idle_process_ends_by_a_signal(start, number):
     assert [line["message"] for line in process.lines()] == ["listening", "stopped"]
 
 
-def test_drain_has_an_end():
+def test_request_that_waits_for_a_thread_is_finished(start):
+    """What was accepted before SIGTERM is answered, also when no thread was free for it yet."""
+    process = start(THREADS="1")
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = [threads.submit(process.get, "/pause") for _ in range(12)]
+        until(lambda: any(answer.done() for answer in answers))
+        process.signal(signal.SIGTERM)
+        got = [answer.result(30).text for answer in answers]
+
+    assert got == ["paused"] * 12
+    assert process.wait() == 0
+    assert not process.said("stopping with requests in flight")
+
+
+@pytest.fixture
+def dispatcher():
+    """waitress's, with one thread."""
+    made = waitress.task.ThreadedTaskDispatcher()
+    made.set_thread_count(1)
+    yield made
+    made.shutdown()
+
+
+def test_drain_has_an_end(dispatcher):
     """A request that never ends holds the process only so long; it is known whether all were finished."""
-    entered, let_go = threading.Event(), threading.Event()
+    let_go = Event()
+    for _ in range(2):
+        dispatcher.add_task(SimpleNamespace(service=lambda: let_go.wait(30)))
 
-    def app(*_):
-        entered.set()
-        let_go.wait(30)
-        return []
-
-    gate = Gate(app)
-    call = threading.Thread(target=gate, args=({"PATH_INFO": "/"}, None))
-    call.start()
-    entered.wait(30)
-    at_once = gate.drain(0)
+    at_once = finished(dispatcher, 0)
     let_go.set()
-    in_the_end = gate.drain(30)
-    call.join()
+    in_the_end = finished(dispatcher, 30)
 
     assert (at_once, in_the_end) == (False, True)
 
 
-def test_request_that_fails_is_not_in_flight_for_ever():
+def test_what_comes_while_the_last_answer_is_flushed_is_waited_for(dispatcher):
+    """Quiet once is not quiet."""
+    looks = []
+
+    class Queue(list):
+        """waitress's queue; after the first look, something is in it."""
+
+        def __bool__(self):
+            looks.append(len(looks))
+            return len(looks) == 2
+
+    watched = SimpleNamespace(lock=dispatcher.lock, queue=Queue(), active_count=0)
+
+    assert finished(watched, 30)
+    assert len(looks) == 4
+
+
+def test_request_that_fails_is_not_in_flight_for_ever(dispatcher):
     """An exception counts as an end."""
+    dispatcher.add_task(SimpleNamespace(service=lambda: 1 / 0))
 
-    def app(*_):
-        raise KeyError
-
-    gate = Gate(app)
-    with pytest.raises(KeyError):
-        gate({"PATH_INFO": "/"}, None)
-
-    assert gate.drain(0)
+    assert finished(dispatcher, 30)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +295,13 @@ def test_request_that_fails_is_not_in_flight_for_ever():
         (TINY, {}, "SECRET: required, not set"),
         (TINY, {"SECRET": SECRET, "PORT": "http"}, "PORT: must be a number"),
         (TINY, {"SECRET": SECRET, "THREADS": "many"}, "THREADS: must be a number"),
-        (TINY, {"SECRET": SECRET, "DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS: must be a finite number, zero or more"),
+        (TINY, {"SECRET": SECRET, "DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS: must be a number from 0 to 86400"),
+        (TINY, {"SECRET": SECRET, "PORT": "99999"}, "PORT: must be a number from 1 to 65535"),
+        (TINY, {"SECRET": SECRET, "THREADS": "0"}, "THREADS: must be a number from 1 to 1000"),
+        (TINY, {"SECRET": SECRET, "LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING"),
         (TINY, {"SECRET": SECRET, "THREDS": "4"}, "THREDS: unknown variable; did you mean THREADS?"),
         (FUNCTIONS / "deliver-test", {"DATABSE_URL": SECRET}, "DATABSE_URL: unknown variable; did you mean"),
+        (FUNCTIONS / "deliver-test", {"DATABASE_URL": SECRET}, "DATABASE_URL: is no PostgreSQL URL"),
         (FUNCTIONS / "deliver-slack", {"DATABASE_URL": SECRET}, "SLACK_BOT_TOKEN: required, not set"),
     ],
     ids=lambda value: value.split(":")[0] if isinstance(value, str) else "",
@@ -291,6 +327,38 @@ def test_function_is_ready_when_it_can_work(start, postgres_server):
     assert (before, after) == ([503, 200], [200, 200])
     [reason] = {line["error"]["text"] for line in process.said("not ready")}
     assert reason == "the database has no schema: run the migrations"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("request-api", {"K_SINK": "http://127.0.0.1:9", "WEBHOOK_SIGNING_KEY": SECRET}),
+        ("normalize", {"EVENT_KEY": SECRET, "SLACK_BOT_TOKEN": SECRET}),
+    ],
+)
+def test_function_waits_for_the_columns_that_it_writes(start, postgres_server, database_template, name, settings):
+    """Code that is there before its migration takes no request."""
+    with fresh(postgres_server, database_template) as url:
+        run(url, "delete from schema_migrations where version > 2")
+        process = start(FUNCTIONS / name, DATABASE_URL=url, **settings)
+        got = process.get("/health/readiness").status_code
+
+    assert got == 503
+    [line] = process.said("not ready")
+    assert line["error"]["text"] == "the schema is at 2, 3 is needed: run the migrations"
+
+
+def test_readiness_that_hangs_leaves_a_thread_for_liveness(start):
+    """However often readiness is asked for while the database is dead, nobody waits long, and liveness is answered."""
+    process = start(FUNCTIONS / "deliver-test", DATABASE_URL=NOWHERE, THREADS="4")
+
+    with ThreadPoolExecutor(16) as threads:
+        asked = [threads.submit(httpx.get, process.url + "/health/readiness", timeout=5) for _ in range(16)]
+        alive = httpx.get(process.url + "/health/liveness", timeout=2)  # as patient as a probe
+        told = [answer.result().status_code for answer in asked]
+
+    assert alive.status_code == 200
+    assert told == [503] * 16
 
 
 def test_function_works_and_tells_its_log_which_request(start, database_url, answered, rank):

@@ -1,6 +1,7 @@
 """What callers may send: the models that validate it."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -81,6 +82,7 @@ class Ask(Strict):
     delivery: Wanted | None = None
     context: Annotated[Context, Field(max_length=16)] = Field(default_factory=dict)
     user: NamedUser | None = None
+    on_busy: Literal["enqueue", "reject"] = "enqueue"
 
 
 class EmailConfig(Strict):
@@ -126,14 +128,29 @@ def config(channel: str, wanted: Integration) -> dict[str, Any]:
 
 
 def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:
-    """Validate a body. Raises Problem with JSON pointers, never with what was sent."""
+    """Validate a body. Raises Problem with JSON pointers, one for each place and never with what was sent."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        places = (prefix + "".join(f"/{_escaped(part)}" for part in fault["loc"]) for fault in faults)
-        errors = [{"pointer": at, "detail": fault["msg"]} for at, fault in zip(places, faults, strict=True)]
+        found: dict[str, str] = {}
+        for fault in error.errors(include_url=False, include_input=False):
+            is_missing = fault["type"] == "missing"
+            found.setdefault(prefix + _pointer(value, fault["loc"], is_missing=is_missing), fault["msg"])
+        errors = [{"pointer": at, "detail": said} for at, said in found.items()]
         raise Problem("invalid", errors=errors[:20]) from None
+
+
+def _pointer(value: Any, loc: Sequence[int | str], *, is_missing: bool) -> str:
+    """Follow a place as far as the body goes, and to what is missing; behind that are names of the validator's own."""
+    parts = []
+    for part in loc:
+        is_there = part in value if isinstance(value, dict) else isinstance(value, list) and part in range(len(value))
+        if is_there or is_missing:
+            parts.append(f"/{_escaped(part)}")
+        if not is_there:
+            break
+        value = value[part]
+    return "".join(parts)
 
 
 def _escaped(part: Any) -> str:

@@ -10,12 +10,18 @@ API keys on the command line.
 import argparse
 import os
 import sys
+from contextlib import closing
 from typing import get_args
+
+from pydantic import ValidationError
 
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
+from parley.api import bodies
 from parley.domain.keys import Role
-from parley.errors import Unavailable
+from parley.errors import Misconfigured, Unavailable
+
+LONGEST = 3650  # days
 
 
 def main(arguments: list[str], url: str | None) -> int:
@@ -24,14 +30,13 @@ def main(arguments: list[str], url: str | None) -> int:
     if not url:
         print("DATABASE_URL: required, not set", file=sys.stderr)
         return 2
-    database = Database(url, name="keys")
     try:
-        return _run(options, Keys(database))
-    except Unavailable as error:
+        with closing(Database(url, name="keys")) as database:
+            database.ready(patience=10)
+            return _run(options, Keys(database))
+    except (Misconfigured, Unavailable) as error:
         print(f"keys: {error}", file=sys.stderr)
         return 2
-    finally:
-        database.close()
 
 
 def _run(options: argparse.Namespace, store: Keys) -> int:
@@ -55,13 +60,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="keys", description="API keys of Parley")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a key; it is printed once")
-    create.add_argument("--email", required=True)
+    create.add_argument("--email", type=_email, required=True)
     create.add_argument("--role", choices=get_args(Role), default="user")
     create.add_argument("--name", default="key")
-    create.add_argument("--expires-days", type=int)
+    create.add_argument("--expires-days", type=_days, metavar=f"1…{LONGEST}")
     commands.add_parser("list", help="show all keys")
     commands.add_parser("revoke", help="make a key invalid").add_argument("prefix")
     return parser
+
+
+def _email(text: str) -> str:
+    try:
+        return bodies.NamedUser(email=text.strip()).email
+    except ValidationError:
+        raise argparse.ArgumentTypeError("is no e-mail address") from None
+
+
+def _days(text: str) -> int:
+    days = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 1 <= days <= LONGEST:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {LONGEST}")
+    return days
 
 
 if __name__ == "__main__":

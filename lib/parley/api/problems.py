@@ -10,6 +10,7 @@ TITLES = {
     "forbidden": (403, "This key may not do that."),
     "not-found": (404, "There is no such thing, or it is not yours."),
     "method-not-allowed": (405, "This method is not allowed here."),
+    "busy": (409, "An earlier request of this session is still open."),
     "too-large": (413, "The body is larger than 64 KiB."),
     "not-json": (415, "The body must be application/json."),
     "invalid": (422, "The body does not fit."),

@@ -5,26 +5,33 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from parley import envelope, logs
+from parley import envelope, intake, logs
 from parley.adapters.postgres.api import Keys, Views
 from parley.adapters.postgres.users import Users
 from parley.api import bodies, views
 from parley.api.problems import Problem
 from parley.api.waiting import Waiting
 from parley.channels import webhook
-from parley.domain import ids
+from parley.domain import ids, turn
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.keys import Principal
-from parley.domain.requests import TERMINAL, Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
+from parley.domain.requests import (
+    TERMINAL,
+    Accepted,
+    KeyReused,
+    NewRequest,
+    NoSuchSession,
+    SessionBusy,
+    SessionWanted,
+)
 from parley.errors import Misconfigured, Rejected, Unavailable
-from parley.intake import Store
 from parley.ports import Publisher
 from parley.recovery import Standby
 
@@ -36,6 +43,13 @@ KINDS = {"": "generic", "/web": "web", "/cli": "cli", "/tool": "tool", "/generic
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
+
+
+class Store(intake.Store, Protocol):
+    """Where requests are kept, and cancelled."""
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
+        """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
 
 
 class Api:
@@ -84,9 +98,11 @@ class Api:
             self._add(app, "POST", f"/api/v1/requests{alias}", lambda who, kind=kind: self._ask(who, kind))
         self._add(app, "GET", "/api/v1/requests/<uuid:id_>/status", self._status)
         self._add(app, "GET", "/api/v1/requests/<uuid:id_>/result", self._result)
+        self._add(app, "POST", "/api/v1/requests/<uuid:id_>/cancel", self._cancel)
         self._add(app, "GET", "/api/v1/users/me/deliveries", self._deliveries)
         self._add(app, "GET", "/api/v1/deliveries/<uuid:id_>", self._delivery)
         self._add(app, "GET", "/api/v1/users/me/integrations", self._integrations)
+        self._add(app, "GET", "/api/v1/users/me/integrations/<channel>", self._integration)
         self._add(app, "PUT", "/api/v1/users/me/integrations/<channel>", self._put_integration)
         self._add(app, "DELETE", "/api/v1/users/me/integrations/<channel>", self._delete_integration)
 
@@ -110,7 +126,8 @@ class Api:
         logs.bind(request_id=accepted.request_id, session_id=accepted.session_id)
         is_over = accepted.state in TERMINAL
         if not is_over:
-            self._nudge(accepted)
+            contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
+            self._publish(Emit(contract, cause="accepted", traceparent=_traceparent()))
         asynchronous, seconds = _preference(flask.request.headers.get("Prefer", ""))
         seconds = LONGEST_WAIT if seconds is None else seconds
         if not (is_over or asynchronous):
@@ -136,10 +153,12 @@ class Api:
             principal=f"user:{who.user_id}",
             route="requests",
             key=key,
-            fingerprint=hashlib.sha256(envelope.dumps([kind, ask.model_dump(mode="json")])).hexdigest(),
+            fingerprint=_fingerprint(kind, ask),
             context=ask.context,
             delivery=ask.delivery.model_dump(mode="json") if ask.delivery else None,
             traceparent=_traceparent(),
+            asked_by=who.user_id if ask.user else None,
+            unless_busy=ask.on_busy == "reject",
         )
         try:
             return self._store.accept(new)
@@ -147,6 +166,8 @@ class Api:
             raise Problem("key-reused") from None
         except NoSuchSession:
             raise Problem("not-found", detail="There is no such session, or it is not yours.") from None
+        except SessionBusy:
+            raise Problem("busy") from None
 
     def _for_whom(self, who: Principal, ask: bodies.Ask) -> UUID:
         if ask.user is None:
@@ -157,11 +178,10 @@ class Api:
         known = self._users.known("email", email)
         return known or self._users.meet("email", email, email=email, name="", timezone=None)
 
-    def _nudge(self, accepted: Accepted) -> None:
+    def _publish(self, nudge: Emit) -> None:
         """Publish after the commit; when that fails, the sweep finds the row."""
-        contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
         try:
-            self._publisher.publish(Emit(contract, cause="accepted", traceparent=_traceparent()))
+            self._publisher.publish(nudge)
         except (Unavailable, Rejected):
             log.warning("nudge not published", exc_info=True)
 
@@ -177,10 +197,16 @@ class Api:
         return views.status(row), 200, {"ETag": views.etag(row), **applied}
 
     def _result(self, who: Principal, id_: UUID) -> Any:
+        return _outcome(self._own(who, self._views.request(id_)))
+
+    def _cancel(self, who: Principal, id_: UUID) -> Any:
         row = self._own(who, self._views.request(id_))
-        if row["state"] in TERMINAL:
-            return views.result(row), 200, {"ETag": views.etag(row)}
-        return views.status(row), 202, {"Retry-After": "1"}
+        if row["state"] not in TERMINAL:
+            _, kind, title = turn.ENDINGS["cancelled"]
+            if nudge := self._store.cancel(id_, row["user_id"], {"type": kind, "title": title}):
+                self._publish(nudge)
+            row = self._own(who, self._views.request(id_))
+        return _outcome(row)
 
     def _deliveries(self, who: Principal) -> Any:
         limit = flask.request.args.get("limit", "50")
@@ -193,6 +219,12 @@ class Api:
 
     def _integrations(self, who: Principal) -> Any:
         return {"items": [views.plain(row) for row in self._views.integrations(who.user_id)]}
+
+    def _integration(self, who: Principal, channel: str) -> Any:
+        for row in self._views.integrations(who.user_id):
+            if row["channel"] == channel:
+                return views.plain(row)
+        raise Problem("not-found")
 
     def _put_integration(self, who: Principal, channel: str) -> Any:
         if channel not in bodies.CONFIGS:
@@ -207,7 +239,7 @@ class Api:
         return shown, 201 if is_new else 200
 
     def _delete_integration(self, who: Principal, channel: str) -> Any:
-        if not self._views.delete_integration(who.user_id, channel):
+        if channel not in bodies.CONFIGS or not self._views.delete_integration(who.user_id, channel):
             raise Problem("not-found")
         return "", 204
 
@@ -219,8 +251,8 @@ class Api:
         return found
 
     def _own(self, who: Principal, row: dict[str, Any] | None) -> dict[str, Any]:
-        """Give what is the caller's own; what is not looks like what does not exist."""
-        if row is None or row["user_id"] != who.user_id:
+        """Give what is the caller's own, or was asked by it; what is not looks like what does not exist."""
+        if row is None or who.user_id not in (row["user_id"], row.get("asked_by")):
             raise Problem("not-found")
         return row
 
@@ -230,6 +262,17 @@ def most_waiters(threads: int) -> int:
     if threads < 4:
         raise Misconfigured("THREADS: at least 4, so that health checks find one while callers wait")
     return threads - 3
+
+
+def _outcome(row: dict[str, Any]) -> Any:
+    if row["state"] in TERMINAL:
+        return views.result(row), 200, {"ETag": views.etag(row)}
+    return views.status(row), 202, {"Retry-After": "1"}
+
+
+def _fingerprint(kind: str, ask: bodies.Ask) -> str:
+    """Say what is asked, not how: `on_busy` may change from one attempt to the next."""
+    return hashlib.sha256(envelope.dumps([kind, ask.model_dump(mode="json", exclude={"on_busy"})])).hexdigest()
 
 
 def _json() -> Any:

@@ -23,7 +23,11 @@ class SessionWanted:
 
 @dataclass(frozen=True)
 class NewRequest:
-    """A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route)."""
+    """
+    A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route).
+
+    `asked_by`: who asks, when it is for somebody else. `unless_busy`: not behind an earlier request of its session.
+    """
 
     id: UUID
     user_id: UUID
@@ -38,6 +42,8 @@ class NewRequest:
     origin: dict[str, Any] | None = None
     delivery: dict[str, Any] | None = None
     traceparent: str | None = None
+    asked_by: UUID | None = None
+    unless_busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,7 @@ class KeyReused(Exception):
 
 class NoSuchSession(Exception):
     """The session does not exist, is closed, or belongs to somebody else."""
+
+
+class SessionBusy(Exception):
+    """An earlier request of the session is still open."""

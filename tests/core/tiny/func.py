@@ -32,7 +32,7 @@ class Tiny:
         return str(len(request.get_data()))
 
     def routes(self, app):
-        for path in ("hold", "inside", "release", "meet", "most", "fail"):
+        for path in ("hold", "inside", "release", "meet", "most", "fail", "pause"):
             app.add_url_rule(f"/{path}", path, getattr(self, path))
 
     def hold(self):
@@ -48,6 +48,11 @@ class Tiny:
     def release(self):
         self._let_go.set()
         return "released"
+
+    def pause(self):
+        """Stay for a moment, as long as answering takes."""
+        self._let_go.wait(0.2)
+        return "paused"
 
     def meet(self):
         """Stay until as many are here as there are threads."""

@@ -7,18 +7,19 @@ off unless asked for, so that a transaction-mode pooler may stand in between.
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from parley.envelope import dumps
-from parley.errors import Unavailable
+from parley.errors import Misconfigured, Unavailable
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -41,6 +42,20 @@ def queries() -> Mapping[str, LiteralString]:
     return found
 
 
+def checked(url: str) -> str:
+    """
+    Give the URL, when it is one. Raises Misconfigured.
+
+    Nothing of it is told: where a password is not quoted, its parts are taken for something else, even for a place.
+    """
+    with suppress(psycopg.ProgrammingError, ValueError):
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        ports = parts.get("port", "").replace(",", "")
+        if (not ports or ports.isdecimal()) and "@" not in parts.get("host", "") + parts.get("dbname", ""):
+            return url
+    raise Misconfigured("DATABASE_URL: is no PostgreSQL URL")
+
+
 class Transaction:
     """Named queries on one connection, all or nothing."""
 
@@ -61,10 +76,14 @@ class Transaction:
 
 
 class Database:
-    """A small pool. Raises Unavailable for everything that may pass by itself; a failed statement is a bug."""
+    """
+    A small pool. Raises Unavailable for everything that may pass by itself; a failed statement is a bug.
+
+    Nothing is opened before the first use, but a URL that is none is Misconfigured at once.
+    """
 
     def __init__(self, url: str, *, name: str, max_connections: int = 2, min_schema: int = 1) -> None:
-        self.url = url
+        self.url = checked(url)
         self._name = name
         self._max = max_connections
         self._min_schema = min_schema
@@ -79,9 +98,13 @@ class Database:
             yield Transaction(connection)
 
     @contextmanager
-    def autocommit(self) -> Iterator[Transaction]:
-        """One connection on which each statement stands alone: one round trip for one statement."""
-        with _translated(), self._opened().connection() as connection:
+    def autocommit(self, patience: float | None = None) -> Iterator[Transaction]:
+        """
+        One connection on which each statement stands alone: one round trip for one statement.
+
+        `patience`: seconds to wait for the connection, when not the ten of the pool.
+        """
+        with _translated(), self._opened().connection(patience) as connection:
             yield Transaction(connection)
 
     def rows(self, query: str, /, **values: Any) -> list[Row]:
@@ -99,15 +122,20 @@ class Database:
         with self.autocommit() as alone:
             return alone.run(query, **values)
 
-    def ready(self) -> None:
-        """Return when the database answers and has every migration that this code needs. Raises Unavailable."""
-        if self._schema_seen:
-            self.row("ping")
-            return
-        try:
-            found = self.row("schema_version")
-        except psycopg.errors.UndefinedTable:
-            raise Unavailable("the database has no schema: run the migrations") from None
+    def ready(self, patience: float = 1.0) -> None:
+        """
+        Return when the database answers and has every migration that this code needs. Raises Unavailable.
+
+        `patience`: seconds to wait for a connection; who looks whether we are ready has no more.
+        """
+        with self.autocommit(patience) as alone:
+            if self._schema_seen:
+                alone.row("ping")
+                return
+            try:
+                found = alone.row("schema_version")
+            except psycopg.errors.UndefinedTable:
+                raise Unavailable("the database has no schema: run the migrations") from None
         version = found["version"] if found else 0
         if version < self._min_schema:
             raise Unavailable(f"the schema is at {version}, {self._min_schema} is needed: run the migrations")
@@ -147,9 +175,13 @@ class Database:
 
 
 def _checked(connection: Connection) -> None:
-    """A connection idle in the pool may be dead after a restart of the server: looked at without a round trip."""
-    if connection.pgconn.status != psycopg.pq.ConnStatus.OK or connection.broken:
-        raise psycopg.OperationalError("connection lost")
+    """
+    Raise OperationalError for a connection that died while it was idle; no round trip.
+
+    After a restart of the server, the first look reads its last words and the second one the end of the stream.
+    """
+    for _ in range(2):
+        connection.pgconn.consume_input()
 
 
 def _adapted(values: Mapping[str, Any]) -> Mapping[str, Any]:

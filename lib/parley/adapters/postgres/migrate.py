@@ -9,6 +9,7 @@ where a killed process leaves it behind. Here two processes at the same time wai
 that ends with its transaction. A file that was changed after it was applied is refused.
 """
 
+import argparse
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from typing import LiteralString
 
 import psycopg
 
+from parley.adapters.postgres.database import checked
 from parley.errors import Misconfigured
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -63,18 +65,19 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
 def apply(url: str, folder: Path = FOLDER, *, say: Callable[[str], object] = lambda _: None) -> int:
     """Apply what is missing; safe for any number of processes at once. Returns how many this one applied."""
     applied = 0
-    with psycopg.connect(url, connect_timeout=10, application_name="parley-migrate") as connection:
+    with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-migrate") as connection:
         for migration in migrations(folder):
             with connection.transaction():
-                if _apply_one(connection, migration):
-                    applied += 1
-                    say(f"applied {migration.name}")
+                is_new = _apply_one(connection, migration)
+            if is_new:
+                applied += 1
+                say(f"applied {migration.name}")
     return applied
 
 
 def status(url: str, folder: Path = FOLDER) -> Iterator[tuple[Migration, str | None]]:
     """Each migration with the time at which it was applied, or None."""
-    with psycopg.connect(url, connect_timeout=10, autocommit=True) as connection:
+    with psycopg.connect(checked(url), connect_timeout=10, autocommit=True) as connection:
         known = connection.execute("select to_regclass('schema_migrations')").fetchone()
         times: dict[int, str] = {}
         if known and known[0]:
@@ -101,11 +104,14 @@ def _apply_one(connection: psycopg.Connection, migration: Migration) -> bool:
 
 def main(arguments: list[str], url: str | None) -> int:
     """Run the command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="migrate", description="Bring the database to the newest schema.")
+    parser.add_argument("--list", action="store_true", help="only show what is applied and what is not")
+    options = parser.parse_args(arguments)
     if not url:
         print("DATABASE_URL: required, not set", file=sys.stderr)
         return 2
     try:
-        if "--list" in arguments:
+        if options.list:
             for migration, at in status(url):
                 print(f"{'applied ' + at[:19] if at else 'missing':28} {migration.name}")
             return 0

@@ -10,7 +10,7 @@ from parley.domain import ids, turn
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Asked, Override, Plan, last_resort
-from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionWanted
+from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
 from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
 from parley.errors import Unavailable
 
@@ -49,7 +49,8 @@ class Requests:
         Store a request with its key and its place in its session, all in one transaction.
 
         Raises KeyReused for the same key with another fingerprint, NoSuchSession for a given session that is not the
-        user's, Unavailable when nothing could be stored.
+        user's, SessionBusy for one that has an open request when that is not wanted, Unavailable when nothing could be
+        stored. Whatever is raised, the key is free.
         """
         with self._database.transaction() as tx:
             if new.key is not None and not _took_key(tx, new):
@@ -71,6 +72,7 @@ class Requests:
                 thread=new.session.thread,
                 delivery=new.delivery,
                 traceparent=new.traceparent,
+                asked_by=new.asked_by,
                 deadline=self._deadline,
                 nudge=self._nudge,
             )
@@ -248,9 +250,12 @@ class Requests:
         tx.row("lock_user", user_id=new.user_id)
         wanted = new.session
         if wanted.id is not None:
-            if row := tx.row("session_given", id=wanted.id, user_id=new.user_id):
-                return _id(row)
-            raise NoSuchSession
+            row = tx.row("session_given", id=wanted.id, user_id=new.user_id)
+            if row is None:
+                raise NoSuchSession
+            if new.unless_busy and tx.row("open_in_session", session_id=wanted.id):
+                raise SessionBusy
+            return _id(row)
         return _found(tx, wanted, new.user_id) or self._new_session(tx, wanted, new.user_id)
 
     def _new_session(self, tx: Transaction, wanted: SessionWanted, user_id: UUID) -> UUID:

@@ -28,8 +28,8 @@ update api_keys set revoked_at = now() where prefix = %(prefix)s and revoked_at 
 select exists (select from api_keys limit 1) as any
 
 -- name: request_view
-select id, session_id, user_id, seq, source, state, version, attempt, result, error, plan, created_at, started_at,
-       finished_at, deadline
+select id, session_id, user_id, asked_by, seq, source, state, version, attempt, result, error, plan, created_at,
+       started_at, finished_at, deadline
   from requests where id = %(id)s
 
 -- name: request_versions

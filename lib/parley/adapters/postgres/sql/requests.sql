@@ -14,7 +14,11 @@ select k.fingerprint, r.id, r.session_id, r.state
 select id from users where id = %(user_id)s for no key update
 
 -- name: session_given
-select id from sessions where id = %(id)s and user_id = %(user_id)s and status = 'open'
+-- Locked here already, as next_place does: of two at once, the second one sees the request of the first.
+select id from sessions where id = %(id)s and user_id = %(user_id)s and status = 'open' for no key update
+
+-- name: open_in_session
+select id from requests where session_id = %(session_id)s and due_at is not null limit 1
 
 -- name: session_of_thread
 select r.session_id as id
@@ -40,9 +44,9 @@ returning next_seq - 1 as seq
 
 -- name: insert_request
 insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
-                      deadline, due_at)
+                      asked_by, deadline, due_at)
 values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
-        %(delivery)s, %(traceparent)s,
+        %(delivery)s, %(traceparent)s, %(asked_by)s,
         clock_timestamp() + make_interval(secs => %(deadline)s), clock_timestamp() + make_interval(secs => %(nudge)s))
 
 -- name: lock_session_of

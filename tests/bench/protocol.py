@@ -1,0 +1,129 @@
+"""The protocol alone: complete durable turns, with a model that takes no time and a channel that takes everything."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.deliveries import Deliveries
+from parley.adapters.postgres.requests import Requests
+from parley.adapters.postgres.users import Users
+from parley.agents import loop
+from parley.agents.config import Agent, parse
+from parley.channels.outcome import Delivered, Sent
+from parley.delivery import Courier
+from parley.domain import ids
+from parley.domain.delivery import Job
+from parley.domain.events import Emit, RequestCreated
+from parley.domain.plan import Default, Defaults
+from parley.domain.requests import NewRequest, SessionWanted
+from parley.turns import Planner, Turns
+
+AGENTS = parse({"desk": {"name": "desk", "description": "Helps.", "instructions": "Help.", "entry": True}})
+
+
+class Instant:
+    """A model and a channel that take no time."""
+
+    def ask(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
+        """Answer."""
+        return loop.Answer("Yes.")
+
+    def send(self, job: Job, timeout: float) -> Sent:
+        """Deliver."""
+        return Sent(Delivered("1"))
+
+    def find(self, job: Job, timeout: float) -> Sent | None:
+        """Never asked."""
+        return None
+
+    def publish(self, emit: Emit) -> None:
+        """Take it."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Turns per second; transactions of PostgreSQL and statements sent for each of them."""
+
+    turns: float
+    transactions: float
+    statements: float
+
+
+def rate(url: str, seconds: float, threads: int = 4) -> Rate:
+    """Accept, turn and deliver as fast as `threads` threads can."""
+    from datetime import timedelta
+
+    database, instant = Database(url, name="bench", max_connections=threads), Instant()
+    store = Requests(database)
+    defaults = Defaults({
+        name: Default(name == "test", 1 if name == "test" else None, timedelta(minutes=5))
+        for name in ("slack", "email", "sms", "webhook", "test")
+    })  # fmt: skip
+    users = Users(database)
+    turns = Turns(store, AGENTS, instant, Planner(defaults, users.plan_inputs), instant, owner="b", revision="1")
+    courier = Courier("test", Deliveries(database, owner="b"), instant, can_ask=True)
+    people = [users.meet("api", f"bench-{n}", email=None, name="", timezone=None) for n in range(threads)]
+    done, end = Counter[int](), time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        while time.perf_counter() < end:
+            new = NewRequest(
+                id=ids.new(), user_id=people[number], session=SessionWanted(), source="tool", content="?",
+                principal=f"user:{people[number]}", route="requests", key=str(ids.new()),
+                delivery={"channels": ["test"]},
+            )  # fmt: skip
+            accepted = store.accept(new)
+            reply: Any = turns(RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id))
+            assert reply, "a delivery is due"
+            courier(reply.contract)
+            done[number] += 1
+
+    with _counted(url) as before, _statements() as statements:
+        begun = time.perf_counter()
+        workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        took, count = time.perf_counter() - begun, done.total()
+    database.close()
+    return Rate(count / took, (_transactions(url) - before) / count, statements[0] / count)
+
+
+@contextmanager
+def _counted(url: str) -> Iterator[int]:
+    yield _transactions(url)
+
+
+def _transactions(url: str) -> int:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        time.sleep(1.1)  # every backend reports within a second
+        row = connection.execute(
+            "select sum(xact_commit)::bigint from pg_stat_database where datname = current_database()"
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _statements() -> Iterator[list[int]]:
+    """Count what is sent."""
+    count, original, lock = [0], psycopg.Connection.execute, threading.Lock()
+
+    def counting(self: Any, *arguments: Any, **named: Any) -> Any:
+        with lock:
+            count[0] += 1
+        return original(self, *arguments, **named)
+
+    psycopg.Connection.execute = counting  # type: ignore[method-assign]
+    try:
+        yield count
+    finally:
+        psycopg.Connection.execute = original  # type: ignore[method-assign]
