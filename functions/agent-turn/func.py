@@ -9,7 +9,6 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from parliament import Context
 
@@ -41,7 +40,7 @@ class Config:
     k_sink: str
     config_dir: Path = Path(__file__).parent / "config"
     turn_lease_seconds: config.Seconds = 60
-    turn_attempts: Annotated[int, config.Range(1, 100)] = 6
+    turn_attempts: config.Count = 6
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
     llama_stack_url: str | None = None

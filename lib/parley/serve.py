@@ -36,7 +36,7 @@ class Server:
 
     port: Annotated[int, Range(1, 65535)] = 8080
     address: str = "0.0.0.0"  # noqa: S104 - a container's only interface
-    threads: Annotated[int, Range(1, 1000)] = 8
+    threads: config.Count = 8
     log_level: str = "INFO"
     drain_seconds: Annotated[float, Range(0, 86_400)] = 280.0
 

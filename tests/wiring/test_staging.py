@@ -137,7 +137,7 @@ def test_what_a_folder_lacks_is_said_with_the_remedy(name, python, tmp_path):
 
 def test_without_its_secret_it_does_not_start(staged, python):
     folder = staged("deliver-webhook")
-    env = {**settings("postgresql://127.0.0.1:9/x"), "WEBHOOK_SIGNING_KEY": "", "PORT": "0"}
+    env = {**settings("postgresql://127.0.0.1:9/x"), "WEBHOOK_SIGNING_KEY": ""}
     command = [python(folder), "-m", "parley.serve", "."]
     failed = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert failed.returncode == 2

@@ -200,6 +200,7 @@ class Api:
         return _outcome(self._own(who, self._views.request(id_)))
 
     def _cancel(self, who: Principal, id_: UUID) -> Any:
+        logs.bind(request_id=id_)
         row = self._own(who, self._views.request(id_))
         if row["state"] not in TERMINAL:
             _, kind, title = turn.ENDINGS["cancelled"]
