@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill stage deploy migrate lock clean setup setup-tests
+.PHONY: help run dev ask test test-llama-stack check bench kill chaos stage deploy migrate lock clean setup setup-tests
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ bench: setup-tests ## start-up, memory, latency and throughput, measured here
 
 kill: setup-tests ## kill -9 everything at random moments: make kill N=100
 	@KILL_ROUNDS=$(or $(N),100) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/faults/test_kill.py
+
+chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos MINUTES=10 REQUESTS=2000 SEED=7
+	@PYTHONPATH=lib:tests .venv/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
 	@$(PY) -m devkit.stage $(FN)
