@@ -210,13 +210,14 @@ def _twice(
 ) -> tuple[list[str], list[str]]:
     twice, announced = [], []
     for request, sendings in of_request.items():
-        times = [(one, at) for one in sendings for at in arrived.get(one.id, ())]
-        came = [one for one, _ in times]
-        surely = [one for one in came if not (one.channel in UNREADABLE and one.state == "unknown")]
+        came = [(one, at) for one in sendings for at in arrived.get(one.id, ())]
+        surely = [one for one, _ in came if not (one.channel in UNREADABLE and one.state == "unknown")]
         if len(came) > 1:
-            text = f"{by_id[request].number if request in by_id else request}: {' and '.join(f'{one.channel} {one.id} at {at:.3f}' for one, at in times)}"
-            said = len({one.id for one in came}) == len(came) and len(surely) == 1 and surely[0].announced
-            (announced if said else twice).append(text)
+            number = by_id[request].number if request in by_id else request
+            text = f"{number}: {' and '.join(f'{one.channel} {one.id} at {at:.3f}' for one, at in came)}"
+            each_once = len({one.id for one, _ in came}) == len(came)
+            is_said = each_once and len(surely) == 1 and surely[0].announced
+            (announced if is_said else twice).append(text)
     return twice, announced
 
 
