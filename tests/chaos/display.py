@@ -86,6 +86,8 @@ def show(console: Console, report: Report, world: World | None) -> None:
     ]
     for what, counts in said:
         console.print(f"{what}: " + " · ".join(f"{name} {count}" for name, count in counts.items()))
+    if report.left:
+        console.print(f"[red]still open[/]: {report.left}")
     for name, values in (("recovery", verdict.recoveries), ("asked → ended", verdict.latencies)):
         shares = " · ".join(f"p{share * 100:g} {quantile(values, share):.1f} s" for share in (0.5, 0.9, 0.99, 1.0))
         console.print(f"{name}: {len(values)} measured · {shares}")

@@ -61,8 +61,10 @@ class World:
     phase: str = "asking"
 
 
-def run(script: Script, home: Path, *, settle: float, watch: Callable[[World], None] = lambda _: None) -> Report:
-    """Play a script and judge it. `settle`: seconds that everything has to end after the last harm."""
+def run(
+    script: Script, home: Path, *, settle: float, pace: float = 0.1, watch: Callable[[World], None] = lambda _: None
+) -> Report:
+    """Play a script and judge it. `settle`: seconds from the script's end until all must have ended; `pace`: Slack's."""
     with ExitStack() as stack:
         slack, mail = stack.enter_context(SlackStandIn()), stack.enter_context(Mailbox())
         people = [slack.workspace.add_user(f"Person {n}", f"person{n}@example.com") for n in range(PEOPLE)]
@@ -72,7 +74,7 @@ def run(script: Script, home: Path, *, settle: float, watch: Callable[[World], N
         books = Books(parley.database_url)
         books.prepare()
         _warm(parley, slack, books, people[0])
-        senders, harming = Senders(parley, slack, people, rooms), Harming(parley, slack, hook, mail)
+        senders, harming = Senders(parley, slack, people, rooms, pace=pace), Harming(parley, slack, hook, mail)
         world = World(script, parley, senders, harming, books, slack, time.monotonic())
         stopped = threading.Event()
         harming.start(script, world.since, stopped)
@@ -95,7 +97,7 @@ def run(script: Script, home: Path, *, settle: float, watch: Callable[[World], N
 def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> int:
     """Wait until nothing is open. Gives how much still is."""
     world.phase = "settling"
-    until = time.monotonic() + seconds
+    until = world.since + world.script.seconds + seconds
     while True:
         watch(world)
         left = world.books.counts(OPEN)

@@ -14,20 +14,26 @@ from devkit.installation import Installation
 from devkit.slack import BOT_USER, TEAM, SlackStandIn, deliver
 from devkit.slack_events import RETRIES
 
-SLACKS_PACE = 0.1  # of Slack's pauses before its retries: 0, 6 and 30 seconds
 PERSISTENT = 60.0  # seconds that a program repeats a call for
 
 
 class Senders:
-    """Plays the talks of a script, each in a thread of its own. `told` is what the senders know, by question."""
+    """
+    Plays the talks of a script, each in a thread of its own. `told` is what the senders know, by question.
 
-    def __init__(self, parley: Installation, slack: SlackStandIn, people: list[str], rooms: list[str]) -> None:
+    `pace` shortens Slack's pauses before its retries, which are 0, 60 and 300 seconds.
+    """
+
+    def __init__(
+        self, parley: Installation, slack: SlackStandIn, people: list[str], rooms: list[str], *, pace: float
+    ) -> None:
         self.told: dict[int, Told] = {}
         self.counts: Counter[str] = Counter()
         self._parley = parley
         self._slack = slack
         self._people = people
         self._rooms = rooms
+        self._pace = pace
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._http = httpx.Client(timeout=40, trust_env=False, limits=httpx.Limits(max_connections=None))
@@ -90,7 +96,7 @@ class Senders:
     def _send_event(self, told: Told, payload: dict[str, Any]) -> None:
         reason = None
         for number, pause in enumerate((0.0, *RETRIES)):
-            time.sleep(pause * SLACKS_PACE)
+            time.sleep(pause * self._pace)
             attempt = deliver(self._parley.slack_url, payload, self._slack.signing_secret, number, reason)
             if attempt.reason is None:
                 self._accepted(told)

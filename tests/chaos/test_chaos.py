@@ -22,7 +22,7 @@ def test_every_promise_is_kept(tmp_path):
     print(f"CHAOS_SEED={seed}")
     script = replace(write(seed, 60, 8), harms=HARMS)
 
-    report = run(script, tmp_path / "parley", settle=90)
+    report = run(script, tmp_path / "parley", settle=90, pace=0.02)
 
     assert report.error is None
     assert (report.left, report.grown) == (0, {})
