@@ -64,7 +64,7 @@ class World:
 def run(
     script: Script, home: Path, *, settle: float, pace: float = 0.1, watch: Callable[[World], None] = lambda _: None
 ) -> Report:
-    """Play a script and judge it. `settle`: seconds from the script's end until all must have ended; `pace` of Slack."""
+    """Play a script and judge it. `settle`: seconds from the script's end; `pace` of Slack."""
     with ExitStack() as stack:
         slack, mail = stack.enter_context(SlackStandIn()), stack.enter_context(Mailbox())
         people = [slack.workspace.add_user(f"Person {n}", f"person{n}@example.com") for n in range(PEOPLE)]
