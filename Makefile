@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill simulate stage deploy migrate dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -41,6 +41,10 @@ kill: setup-tests ## kill -9 everything at random moments: make kill N=100
 
 simulate: setup-tests ## every fault at every point, pairs of them, and chance: make simulate SEEDS=1000, SEED=17 for one
 	@PYTHONPATH=lib:tests .venv/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
+
+chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos MINUTES=10 REQUESTS=2000 SEED=7
+	@PYTHONPATH=lib:tests .venv/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
 	@$(PY) -m devkit.stage $(FN)

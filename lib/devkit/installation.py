@@ -26,7 +26,8 @@ class Installation:
     `python -m standalone` in `home`, in one process or in one for each function.
 
     `start` returns when it can be used; `facts` is what it says of itself (port, broker_port, key, database, ports,
-    pids). `kill` ends everything at once, PostgreSQL too, as a power cut would.
+    pids). `kill` ends everything at once, PostgreSQL too, as a power cut would; `kill_host`, `kill_function` and
+    `restart_postgres` end a part of it.
     """
 
     def __init__(self, home: Path, env: Mapping[str, str] | None = None, *, processes: bool = False) -> None:
@@ -77,12 +78,32 @@ class Installation:
     def kill(self, *, postgres: bool = True) -> None:
         """Kill every process at once, with SIGKILL."""
         assert self._process, "it was started"
-        for pid in (self._process.pid, *self.facts.get("pids", {}).values()):
+        for pid in (self._process.pid, *_children(self._process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if postgres:
             self._postgres.kill()
         self._process.wait()
+
+    def kill_host(self) -> None:
+        """Kill the process that holds the broker, and only it: the functions learn of it and leave by themselves."""
+        assert self._process, "it was started"
+        self._process.kill()
+        self._process.wait()
+
+    def kill_function(self, name: str) -> bool:
+        """Kill the process of one function; the host starts it again. Returns whether it was there to be killed."""
+        assert self._process, "it was started"
+        for pid in _children(self._process.pid):
+            if f"functions/{name}" in _command(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+        return False
+
+    def restart_postgres(self, *, down: float = 0.0) -> None:
+        """Stop the database with `-m immediate`, wait `down` seconds and start it again."""
+        self._postgres.restart(down=down)
 
     def stop(self, seconds: float = 30.0) -> int:
         """End it politely. Returns the exit status."""
@@ -107,3 +128,20 @@ class Installation:
         self._postgres.kill()
         shutil.rmtree(self._postgres.home, ignore_errors=True)
         shutil.rmtree(self._postgres.socket, ignore_errors=True)
+
+
+def _children(parent: int) -> list[int]:
+    """Give the processes that a process has started, as Linux tells them: also those started again meanwhile."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            if int((entry / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(entry.name))
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

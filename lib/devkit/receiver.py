@@ -36,7 +36,7 @@ class Received:
     One request, with the names of its headers in lower case.
 
     `at` is in seconds of a clock that only goes forward. `verdict` is "valid", "unchecked" without a secret, or says
-    what is wrong.
+    what is wrong. `answer` is the status that was given, or how the connection was broken instead.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
     verdict: str
+    answer: str = "200"
 
     def json(self) -> Any:
         """Read the body. Raises ValueError."""
@@ -117,11 +118,15 @@ class WebhookReceiver:
         with self._changed:
             number, verdict = len(self._received), self._verdict(request)
             path = f"{request.path}?{request.query}" if request.query else request.path
+            reply = self._answers.popleft() if self._answers else Reply()
+            answer = reply.breaks or str(reply.status)
             self._received.append(
-                Received(number, self._monotonic(), request.method, path, request.headers, request.body, verdict)
+                Received(
+                    number, self._monotonic(), request.method, path, request.headers, request.body, verdict, answer
+                )
             )
             self._changed.notify_all()
-            return self._answers.popleft() if self._answers else Reply()
+            return reply
 
     def _verdict(self, request: Request) -> str:
         if self._webhook is None:

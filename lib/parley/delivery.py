@@ -24,7 +24,11 @@ BROKERS_OWN = 60.0  # seconds: a shorter wait is left to the Trigger's retries
 
 
 class Channel(Protocol):
-    """One vendor: its pure file and its transport, put together by the function."""
+    """
+    One vendor: its pure file and its transport, put together by the function.
+
+    It may have `load()`, which imports what is slow to import: before the time that is left for a send is counted.
+    """
 
     def send(self, job: Job, timeout: float) -> Sent:
         """Render, send, and say what became of it. Raises nothing that it can name."""
@@ -62,6 +66,7 @@ class Courier:
         self._channel = channel
         self._can_ask = can_ask
         self._clock = clock
+        self._load: Callable[[], None] = getattr(channel, "load", lambda: None)
         self.ready = store.ready
         self.close = store.close
 
@@ -86,6 +91,7 @@ class Courier:
     def _deliver(self, job: Job, started: float) -> Due | None:
         sent = self._earlier(job) if job.ambiguous else None
         if sent is None:
+            self._load()
             left = self._store.lease - (self._clock() - started)
             if left <= self._store.lease / 2:
                 sent = Sent(Retry("too little of the lease was left"))

@@ -27,6 +27,7 @@ from standalone.triggers import Wiring
 
 SPOOLED_TYPES = frozenset({"parley.message.received"})
 _TYPES_COUNTED = 100
+_FORGET_AGAIN = 10.0  # seconds until the spool is asked again to forget an event
 
 Message = tuple[dict[str, str], bytes]
 
@@ -284,12 +285,18 @@ class Broker:
             self._changed.notify_all()
 
     def _forget(self, event: Event) -> None:
+        """
+        Take a settled event out of the spool; later, when the spool is away.
+
+        What is still there at the end comes again at the next start, and whoever has acknowledged it will do so again.
+        """
         try:
             self._spool.remove(event)
         except Unavailable as error:
-            # It comes again at the next start, and whoever has acknowledged it will do so again.
             fields = {"event_id": event.id, "event_type": event.type}
-            self._log.warning("an event stays in the spool", exc_info=error, extra={"fields": fields})
+            self._log.warning("an event stays in the spool for now", exc_info=error, extra={"fields": fields})
+            again = partial(self._workers.submit, partial(self._forget, event))
+            self._timer.at(self._clock() + _FORGET_AGAIN * self._scale, again)
 
     def _note_unmatched(self, event: Event) -> None:
         with self._changed:

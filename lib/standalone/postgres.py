@@ -106,6 +106,13 @@ class EmbeddedPostgres:
         self._owner = None
         shutil.rmtree(self.socket, ignore_errors=True)
 
+    def restart(self, mode: str = "immediate", *, down: float = 0.0) -> None:
+        """Stop the server, whoever owns it, wait `down` seconds and start it again; for tests."""
+        with self._locked("start.lock", wait=True):
+            self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "30", check=False)
+            time.sleep(down)
+            self._launch()
+
     def kill(self) -> None:
         """Kill every process of the server at once, as a power cut would; for tests."""
         if (pid := self.pid) is None:

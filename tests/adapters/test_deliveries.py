@@ -256,6 +256,16 @@ def test_retry_may_be_taken_at_once(answered, rank, store):
     assert (job.attempt, job.ambiguous) == (2, False)
 
 
+def test_retry_is_nudged_after_a_lease(answered, rank, store, sql):
+    """When the broker's own retry is lost with the broker, the sweeper looks again after as long as a lease lasts."""
+    (due,) = answered(rank())
+
+    store.record(store.claim(due.delivery_id, "slack").job, Retry("down"))
+
+    [pause] = sql("select round(extract(epoch from due_at - updated_at))::int as pause from deliveries").values()
+    assert pause == store.lease
+
+
 def test_unsure_attempt_makes_the_next_one_ambiguous(answered, rank, store):
     """An attempt whose answer was lost is to be looked up before the next."""
     (due,) = answered(rank())

@@ -1,5 +1,8 @@
 """Slack's Web API through slack_sdk, against the stand-in."""
 
+import subprocess
+import sys
+
 import pytest
 
 from devkit.slack import ALICE, GENERAL, Fault, SlackStandIn
@@ -28,6 +31,17 @@ def asked(workspace, job):
     return lambda text="Hello", **fields: job(
         text, address={"workspace": "T1", "conversation": GENERAL, "thread": ts}, **fields
     )
+
+
+def test_what_is_slow_to_import_can_be_loaded_before(workspace):
+    """A new process imports slack_sdk when it is told to, so that a send does not wait for it."""
+    code = (
+        "import sys; from parley.adapters.slack import Slack; channel = Slack('t', 'http://x/api/');"
+        "assert 'slack_sdk' not in sys.modules; channel.load(); before = set(sys.modules);"
+        "from slack_sdk import WebClient; from slack_sdk.errors import SlackApiError; assert set(sys.modules) == before"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_answer_is_posted_in_its_thread(workspace, channel, asked):

@@ -89,6 +89,22 @@ def test_nothing_is_sent_late(run):
     assert channel.timeouts == []
 
 
+def test_the_first_import_does_not_make_a_send_late(run):
+    """What loading takes is taken from the lease before it is decided whether enough is left, not after."""
+    now = [0.0]
+
+    class Slow(Channel):
+        def load(self):
+            now[0] = 31.0
+
+    channel = Slow()
+
+    with pytest.raises(Unavailable, match="too little"):
+        run(channel, clock=lambda: now[0])
+
+    assert channel.timeouts == []
+
+
 def test_what_arrived_is_not_sent(run):
     """An ambiguous job whose earlier message is found is recorded as delivered."""
     channel = Channel(found=Sent(Delivered("ts")))

@@ -654,6 +654,32 @@ def test_spool_that_cannot_forget_does_not_hold_the_broker_up(bench, trigger, ev
     assert broker.stats()["delivered"] == 1
 
 
+def test_spool_that_was_away_forgets_later(bench, trigger, event):
+    """
+    An outage of the spool at the wrong moment leaves nothing behind in it: the table does not grow.
+    """
+
+    forgotten = threading.Event()
+
+    class Away(MemorySpool):
+        refusals = 2
+
+        def remove(self, given):
+            if self.refusals:
+                self.refusals -= 1
+                raise Unavailable("down")
+            super().remove(given)
+            forgotten.set()
+
+    spool = Away()
+    broker = bench.start(trigger(), spool=spool, spooled_types=frozenset({"t"}))
+
+    broker.accept(event())
+
+    assert forgotten.wait(PATIENCE)
+    assert spool.pending() == []
+
+
 def test_stop_lets_what_is_in_flight_and_its_replies_finish(bench, trigger, event):
     """
     A drain ends when nothing moves any more; the reply of the last call is delivered as well.

@@ -238,6 +238,21 @@ def test_data_survive_kill_9_of_the_server(server, kill):
     assert not server.running()
 
 
+def test_data_survive_a_restart_without_a_checkpoint(server):
+    """Stopped with `-m immediate` under a client and started again: what was committed is there, the client is not."""
+    url = server.start()
+    question = remember(url)
+    with contextlib.closing(psycopg.connect(url)) as client:
+        before = server.pid
+        server.restart()
+
+        with pytest.raises(psycopg.OperationalError):
+            client.execute("select 1")
+
+    assert server.pid != before
+    assert run(url, question) == [("käse",)]
+
+
 def test_server_of_a_killed_process_is_taken_over(server, starter):
     """
     kill -9 of who started it leaves the server; the next start uses it, with its data, and its stop ends it.

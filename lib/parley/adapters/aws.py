@@ -20,6 +20,11 @@ class Sns:
         self._client: Any = None
         self._lock = threading.Lock()
 
+    def load(self) -> None:
+        """Import what a call needs."""
+        import boto3  # noqa: F401 - it is there when it is needed
+        import botocore.config  # noqa: F401 - the same
+
     def send(self, job: Job, timeout: float) -> Sent:
         """Publish one text message, in one attempt."""
         from botocore.exceptions import (

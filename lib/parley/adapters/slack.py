@@ -57,6 +57,11 @@ class Slack:
         profile = found.get("profile") or {}
         return Profile(profile.get("email"), profile.get("real_name") or found.get("name") or "", found.get("tz"))
 
+    def load(self) -> None:
+        """Import what a call needs."""
+        import slack_sdk.errors
+        import slack_sdk.web  # noqa: F401 - it is there when it is needed
+
     def send(self, job: Job, timeout: float) -> Sent:
         """Post an answer."""
         arguments = slack.render(job)

@@ -12,7 +12,6 @@ from parley.domain.delivery import Claimed, Due, Job, LeaseLost
 from parley.domain.events import Emit
 from parley.domain.plan import Plan
 
-BROKER_FIRST = 60.0  # seconds: the Trigger's own retries come before the sweeper's nudge
 PARKED, PARKED_LONGEST = 300.0, 3600.0  # seconds until somebody may have cured the credentials
 
 
@@ -51,7 +50,10 @@ def store_plan(tx: Transaction, request: Row, plan: Plan, kind: str) -> list[Due
 
 
 class Deliveries:
-    """The store of deliveries. `lease` in seconds."""
+    """
+    The store of deliveries. `lease` in seconds; what could not be sent is looked at again after as long, so that the
+    Trigger's own retries come before the sweeper's nudge.
+    """
 
     def __init__(self, database: Database, *, owner: str, lease: float = 60.0) -> None:
         self._database = database
@@ -99,7 +101,7 @@ class Deliveries:
 
         Raises LeaseLost when somebody else has taken over meanwhile; the attempt's own row is written all the same.
         """
-        return self._recorded(job, outcome, sent, lambda tx: _settle(tx, job, outcome))
+        return self._recorded(job, outcome, sent, lambda tx: _settle(tx, job, outcome, self.lease))
 
     def give_up_unsure(self, job: Job, outcome: Unsure) -> Due | None:
         """End a delivery that may have arrived and cannot be looked up: `unknown`; the next rank says so."""
@@ -120,7 +122,7 @@ class Deliveries:
             raise
 
 
-def _settle(tx: Transaction, job: Job, outcome: Outcome) -> Due | None:
+def _settle(tx: Transaction, job: Job, outcome: Outcome, lease: float) -> Due | None:
     match outcome:
         case Delivered(provider_id):
             return _end(tx, job.delivery_id, job.epoch, Ending("delivered", provider_id=provider_id))
@@ -135,7 +137,7 @@ def _settle(tx: Transaction, job: Job, outcome: Outcome) -> Due | None:
             pause = min(PARKED * 2 ** min(job.attempt - 1, 10), PARKED_LONGEST)
             _put_back(tx, job, "parked", pause, reason, hold=True)
         case Retry(reason) | Unsure(reason):
-            _put_back(tx, job, "queued", BROKER_FIRST, reason, hold=False)
+            _put_back(tx, job, "queued", lease, reason, hold=False)
     return None
 
 
