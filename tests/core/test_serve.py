@@ -223,6 +223,27 @@ def test_idle_process_ends_by_a_signal(start, number):
     assert [line["message"] for line in process.lines()] == ["listening", "stopped"]
 
 
+def test_two_signals_at_one_moment_are_one(start):
+    """A terminal sends SIGINT and then a host SIGTERM: the end in order, and nothing but our own lines."""
+    process = start()
+
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.signal(number)
+
+    assert process.wait() == 0
+    assert [line["message"] for line in process.lines()] == ["listening", "stopped"]
+
+
+def test_port_that_is_taken_is_one_line(tiny):
+    """Exit status 2; the line names the variable and the address."""
+    done = python("-m", "parley.serve", TINY, SECRET=SECRET, ADDRESS="127.0.0.1", PORT=str(tiny.port))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    [said] = done.stderr.splitlines()
+    assert said.startswith(f"parley: PORT: cannot listen at 127.0.0.1:{tiny.port}: ")
+    assert "already in use" in said
+
+
 def test_drain_has_an_end():
     """A request that never ends holds the process only so long; it is known whether all were finished."""
     entered, let_go = threading.Event(), threading.Event()
@@ -262,6 +283,9 @@ def test_request_that_fails_is_not_in_flight_for_ever():
     [
         (TINY, {}, "SECRET: required, not set"),
         (TINY, {"SECRET": SECRET, "PORT": "http"}, "PORT: must be a number"),
+        (TINY, {"SECRET": SECRET, "PORT": "99999"}, "PORT: must be at most 65535"),
+        (TINY, {"SECRET": SECRET, "ADDRESS": "203.0.113.1"}, "PORT: cannot listen at 203.0.113.1:8080: "),
+        (TINY, {"SECRET": SECRET, "LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, "),
         (TINY, {"SECRET": SECRET, "THREADS": "many"}, "THREADS: must be a number"),
         (TINY, {"SECRET": SECRET, "DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS: must be a finite number, zero or more"),
         (TINY, {"SECRET": SECRET, "THREDS": "4"}, "THREDS: unknown variable; did you mean THREADS?"),
