@@ -31,6 +31,7 @@ import psycopg
 from psycopg import sql
 
 from parley.errors import Misconfigured
+from standalone.threads import uninterrupted
 
 MAJOR = "18"
 DATABASE = "parley"
@@ -224,7 +225,7 @@ class EmbeddedPostgres:
         command = [str(self._binaries() / program), *map(str, arguments)]
         who = _as(self._account) if self._account else {}
         # pg_ctl leaves the server behind; it must not hold our pipes open, so its words go to a file.
-        with tempfile.TemporaryFile() as words, _uninterrupted():
+        with tempfile.TemporaryFile() as words, uninterrupted():
             done = subprocess.run(  # noqa: S603 - our own binaries
                 command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, cwd="/", check=False,
                 start_new_session=True, **who,
@@ -272,16 +273,6 @@ class EmbeddedPostgres:
         with (self.home / "start.lock").open("w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let signals wait: a server of which nobody knows yet that it was started would stay behind."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _account() -> pwd.struct_passwd:

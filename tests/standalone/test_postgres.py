@@ -519,7 +519,7 @@ def test_process_is_known_without_proc(monkeypatch):
     gone.wait()
     monkeypatch.setattr(postgres, "Path", lambda path: Path(path.replace("/proc", "/nowhere")))
 
-    assert "pytest" in postgres._command(os.getpid())
+    assert "python" in postgres._command(os.getpid())
     assert postgres._command(gone.pid) == ""
 
 
