@@ -191,6 +191,29 @@ def test_file_is_for_the_standalone_mode_itself_too(root, tmp_path, monkeypatch)
     assert env["PORT"] == "18777"
 
 
+ONE = "MAX_INSTANCES: all functions in one process run as one instance"
+KNATIVE = {"K_SERVICE": "parley", "DATABASE_URL": "postgresql://x/y"}
+WRONG = {
+    "below nothing": ({"TICK_SECONDS": "-1"}, "TICK_SECONDS: must be a finite number, zero or more"),
+    "misspelt": ({"MAX_INSTANCE": "1"}, "MAX_INSTANCE: unknown variable; did you mean MAX_INSTANCES?"),
+    "no level": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    "no database on Knative": ({"K_SERVICE": "parley"}, "DATABASE_URL: required on Knative"),
+    "two instances": ({**KNATIVE, "MAX_INSTANCES": "2"}, ONE),
+    "any number of instances": ({**KNATIVE, "MAX_INSTANCES": "0"}, ONE),
+}
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [pytest.param(*row, id=name) for name, row in WRONG.items()])
+def test_wrong_setting_of_the_standalone_mode_is_named(tmp_path, wrong, reason):
+    """
+    Before anything is started. On Knative, events in memory and data on a disk of one's own allow no more than this.
+    """
+    with pytest.raises(Misconfigured) as error:
+        standalone.settle({"PARLEY_HOME": str(tmp_path), **wrong})
+
+    assert str(error.value) == reason
+
+
 def test_what_is_given_empty_is_not_given(root, tmp_path):
     """
     `SMTP_URL= make run` means the same as leaving it out.
