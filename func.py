@@ -1,7 +1,7 @@
 """
 parley: the whole of it as one function, behind a local broker of its own.
 
-Takes what people and programs send (`/slack/…`, `/api/…`), and any event at `/`.
+Takes what people and programs send (`/slack/…`, `/api/…`), and any event at `/`; plain parliament hands over `/` only.
 Gives answers, as its parts do. For development and small installations: one instance, with a DATABASE_URL.
 """
 

@@ -2,8 +2,8 @@
 Settings: one frozen dataclass per function, read once from the environment.
 
 A field is the environment variable of its name in capitals. A field without a default is required. Types: str, int,
-float, bool (true/false/1/0/yes/no), Path, tuple[str, ...] (comma separated), Literal, and each of them `| None`. A
-number is zero or more, or what its Range says: `port: Annotated[int, Range(1, 65535)]`.
+float, bool (true/false/1/0/yes/no), Path, tuple[str, ...] (comma separated), Literal (words, in any case), and each of
+them `| None`. A number is zero or more, or what its Range says: `port: Annotated[int, Range(1, 65535)]`.
 """
 
 import dataclasses
@@ -62,9 +62,10 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     if get_origin(hint) is Annotated:
         hint, limits = get_args(hint)
     if get_origin(hint) is Literal:
-        if text not in get_args(hint):
-            raise Misconfigured(f"{name}: must be one of {', '.join(map(str, get_args(hint)))}")
-        return text
+        for choice in get_args(hint):
+            if text.lower() == choice.lower():
+                return choice
+        raise Misconfigured(f"{name}: must be one of {', '.join(get_args(hint))}")
     if get_origin(hint) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if hint is bool:

@@ -13,9 +13,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from parley.errors import Malformed, Misconfigured, Rejected, Unavailable
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 OURS = (Rejected, Malformed, Unavailable, Misconfigured)
 

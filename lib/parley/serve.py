@@ -6,6 +6,7 @@ without asking, runs four threads and cuts what runs longer than five seconds af
 works under `python -m parliament FOLDER`, within those limits.
 """
 
+import contextlib
 import gc
 import logging
 import os
@@ -37,7 +38,7 @@ class Server:
     port: Annotated[int, Range(1, 65535)] = 8080
     address: str = "0.0.0.0"  # noqa: S104 - a container's only interface
     threads: config.Count = 8
-    log_level: str = "INFO"
+    log_level: logs.Level = "INFO"
     drain_seconds: Annotated[float, Range(0, 86_400)] = 280.0
 
 
@@ -72,12 +73,12 @@ def main(folder: str, env: Mapping[str, str]) -> None:
         sys.path.insert(0, os.path.realpath(folder))  # parliament only appends, and `func` may be there twice
         function = parliament.server.load(folder).function
         app = application(function)
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        run(app, server, function.close)
     except Misconfigured as error:
         sys.exit(_refuse(str(error)))
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    run(app, server, function.close)
 
 
 def run(
@@ -86,25 +87,28 @@ def run(
     close: Callable[[], None],
     listening: Callable[[], None] = lambda: None,
 ) -> None:
-    """Listen until SIGTERM or SIGINT, then finish what is in flight. `listening` is called when the port is open."""
+    """
+    Listen until SIGTERM or SIGINT, then finish what is in flight. `listening` is called when the port is open.
+
+    Raises Misconfigured when the port cannot be had.
+    """
     gate = Gate(app)
     waitress.channel.HTTPChannel.error_task_class = _Refusal  # waitress has no setting for it
-    opened = waitress.server.create_server(
+    opened = listen(
         gate,
-        host=server.address,
-        port=server.port,
+        "PORT",
+        server.address,
+        server.port,
         threads=server.threads,
         connection_limit=1000,
         max_request_body_size=2 << 20,
-        asyncore_use_poll=True,
-        ident=None,
         channel_timeout=620,
     )
 
     def leave(*_: object) -> None:
         gate.closing = True
         runtime.leaving.set()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, ignore)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # KeyboardInterrupt is what ends waitress' loop
         threading.Thread(target=_drain, args=(opened.task_dispatcher, server.drain_seconds), daemon=True).start()
 
@@ -112,9 +116,11 @@ def run(
     signal.signal(signal.SIGINT, leave)
     log.info("listening", extra={"fields": {"port": server.port, "threads": server.threads}})
     try:
-        listening()
-        opened.run()
+        with contextlib.suppress(KeyboardInterrupt):  # a signal may come before waitress looks out for it
+            listening()
+            opened.run()
     finally:
+        signal.signal(signal.SIGINT, ignore)  # nobody's impatience cuts the end
         close()
     log.info("stopped")
 
@@ -135,6 +141,20 @@ def finished(dispatcher: Any, seconds: float) -> bool:
         quiet = quiet + 1 if is_quiet else 0
         time.sleep(0.05)
     return True
+
+
+def listen(app: Any, setting: str, address: str, port: int, **options: Any) -> Any:
+    """Open a port for an app; gives waitress' server. Raises Misconfigured that names the port's setting."""
+    try:
+        return waitress.server.create_server(
+            app, host=address, port=port, ident=None, asyncore_use_poll=True, **options
+        )
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{setting}: cannot listen at {address}:{port}: {error}") from None
+
+
+def ignore(*_: object) -> None:
+    """Take a signal without a word. SIG_IGN would not do: Python complains of a signal that came just before it."""
 
 
 def _drain(dispatcher: Any, seconds: float) -> None:

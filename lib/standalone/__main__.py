@@ -10,15 +10,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, NoReturn, Self
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from parley import config, logs, serve
+from parley import config, logs, runtime, serve
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
@@ -31,6 +33,7 @@ from standalone.ingress import ingress_app
 from standalone.postgres import EmbeddedPostgres
 from standalone.spool import PostgresSpool
 from standalone.subscribers import HttpSubscriber, WsgiSubscriber
+from standalone.threads import SIGNALS
 from standalone.ticks import Ticks
 from standalone.triggers import load_wiring
 
@@ -41,11 +44,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class Settings:
     """The standalone mode's own settings. `port` 0 and `broker_port` 0 choose free ones."""
 
-    port: int = 8080
-    broker_port: int = 8081
+    port: Annotated[int, config.Range(0, 65535)] = 8080
+    broker_port: Annotated[int, config.Range(0, 65535)] = 8081
     address: str = "127.0.0.1"
     threads: int = 64  # most of them wait for answers
-    log_level: str = "WARNING"
+    log_level: logs.Level = "WARNING"
     tick_seconds: float | None = None
     broker_scale: float = 1.0
     drain_seconds: float = 20.0
@@ -64,33 +67,43 @@ class Running:
 
 
 def main(arguments: list[str], given: Mapping[str, str]) -> int:
-    """Run until SIGTERM. Returns the exit status: 2 with one line when a setting is wrong."""
+    """Run until SIGTERM or SIGINT. Returns the exit status: 2 with one line when a setting is wrong."""
     parser = argparse.ArgumentParser(prog="standalone", description="All of Parley on one machine.")
     parser.add_argument("--processes", action="store_true", help="one process for each function")
     options = parser.parse_args(arguments)
+    for number in SIGNALS:
+        signal.signal(number, _leave)
     try:
-        chosen = config.load(Settings, given)
+        chosen, env = settle(given)
         logs.start(chosen.log_level)
+        host.probe("PORT", chosen.address, chosen.port)
+        host.probe("BROKER_PORT", "127.0.0.1", chosen.broker_port)
         with ExitStack() as stack:
-            running = assemble(stack, chosen, given, processes=options.processes)
-            _serve(stack, chosen, given, running)
+            running = assemble(stack, chosen, env, processes=options.processes)
+            _serve(stack, chosen, env, running)
     except (Misconfigured, Unavailable) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, processes: bool = False) -> Running:
+def settle(given: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """Give our own settings, and all of them for the functions. Raises Misconfigured."""
+    env = settings.environment(ROOT, settings.home(ROOT, given), given)
+    chosen = config.load(Settings, env)
+    _refuse_scaling(chosen, env)
+    return chosen, env
+
+
+def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, processes: bool = False) -> Running:
     """Start everything but the front door; `stack` ends it, in the opposite order."""
-    _refuse_scaling(chosen, given)
-    folder = settings.home(ROOT, given)
-    env = settings.environment(ROOT, folder, given)
-    env["DATABASE_URL"] = url = _database(stack, folder, env)
+    folder = settings.home(ROOT, env)
+    url = _database(stack, folder, env)
     prepared = prepare(url, ROOT)
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
-    env["K_SINK"] = f"http://127.0.0.1:{broker_port}/parley/parley"
-    key = _key(folder, url, chosen.api_user)
+    env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
+    key = key_of(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
     own = env if processes else {"THREADS": str(chosen.threads), **env}
     functions, subscribers = start(stack, own, port, broker_port)
@@ -111,8 +124,8 @@ def assemble(stack: ExitStack, chosen: Settings, given: Mapping[str, str], *, pr
     return Running(front, broker, facts)
 
 
-def _serve(stack: ExitStack, chosen: Settings, given: Mapping[str, str], running: Running) -> None:
-    said = settings.home(ROOT, given) / "running.json"
+def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: Running) -> None:
+    said = settings.home(ROOT, env) / "running.json"
     stack.callback(said.unlink, missing_ok=True)
     facts = running.facts
 
@@ -122,8 +135,8 @@ def _serve(stack: ExitStack, chosen: Settings, given: Mapping[str, str], running
 
     if running.front is None:
         listening()
-        _until_signal()
-        return
+        while True:  # until a signal
+            time.sleep(1)
     server = serve.Server(facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
     serve.run(running.front, server, lambda: None, listening)
 
@@ -137,8 +150,12 @@ def _model(env: Mapping[str, str]) -> str | None:
 def prepare(url: str, root: Path) -> dict[str, int]:
     """Bring the database to the newest schema and the knowledge bases to what the files say."""
     try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # whose text holds the value
+        raise Misconfigured("DATABASE_URL: must be a postgresql:// URL") from None
+    try:
         applied = migrate.apply(url)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise Misconfigured(f"DATABASE_URL: {str(error).splitlines()[0]}") from error
     database = Database(url, name="prepare")
     changed = 0
@@ -172,20 +189,19 @@ def _start_processes(
     running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
     stack.callback(running.stop)
     running.start()
-    running.wait_ready()
     return running, {name: HttpSubscriber(f"http://127.0.0.1:{at}/") for name, at in ports.items()}
 
 
-def _key(folder: Path, url: str, email: str) -> str:
-    """Give the API key of this installation, made at the first start and kept in a file that only its owner reads."""
+def key_of(folder: Path, url: str, email: str) -> str:
+    """Give the API key of this installation, kept in a file; made anew when the database does not know it."""
     path = folder / "api-key"
-    if path.exists():
-        return path.read_text(encoding="utf-8").strip()
+    key = path.read_text(encoding="utf-8").strip() if path.exists() else ""
     database = Database(url, name="prepare")
-    key = Keys(database).create(email=email, role="user", name="standalone")
+    keys = Keys(database)
+    if not keys.principal(key):
+        key = keys.create(email=email, role="user", name="standalone")
+        settings.write_private(path, key + "\n")
     database.close()
-    path.touch(mode=0o600)
-    path.write_text(key + "\n", encoding="utf-8")
     return key
 
 
@@ -193,11 +209,7 @@ class _served:  # noqa: N801 - reads as a word where it is used
     """A WSGI app served by a thread of its own."""
 
     def __init__(self, app: Any, port: int) -> None:
-        import waitress.server
-
-        self._server = waitress.server.create_server(
-            app, host="127.0.0.1", port=port, threads=8, ident=None, asyncore_use_poll=True
-        )
+        self._server = serve.listen(app, "BROKER_PORT", "127.0.0.1", port, threads=8)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.run, daemon=True).start()
@@ -207,21 +219,22 @@ class _served:  # noqa: N801 - reads as a word where it is used
         self._server.close()
 
 
-def _refuse_scaling(chosen: Settings, given: Mapping[str, str]) -> None:
+def _refuse_scaling(chosen: Settings, env: Mapping[str, str]) -> None:
     """On Knative, events in memory allow one instance, and data on a pod's disk is no data."""
     if not chosen.k_service:
         return
-    if not given.get("DATABASE_URL"):
+    if not env.get("DATABASE_URL"):
         raise Misconfigured("DATABASE_URL: required on Knative")
     if chosen.max_instances != 1:
         raise Misconfigured("MAX_INSTANCES: all functions in one process run as one instance")
 
 
-def _until_signal() -> None:
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    done.wait()
+def _leave(*_: object) -> NoReturn:
+    """Unwind from wherever we are, once: a second signal does not cut the end."""
+    for number in SIGNALS:
+        signal.signal(number, serve.ignore)
+    runtime.leaving.set()
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from parley.errors import Misconfigured
 from standalone import settings
 from standalone.banner import QUESTION
 
@@ -20,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(question: str) -> int:
     """Print the answer and its sources. Returns the exit status."""
-    said = settings.home(ROOT, os.environ) / "running.json"
+    try:
+        said = settings.home(ROOT, os.environ) / "running.json"
+    except Misconfigured as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
     with _running(said) as facts:
         if facts is None:
             print("parley: it did not start; `make run` says why", file=sys.stderr)

@@ -2,12 +2,15 @@
 
 import html
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from standalone import settings
 
 QUESTION = "How old must my laptop be before I can get a new one?"
 
@@ -29,10 +32,7 @@ class Facts:
 
 def write(facts: Facts, path: Path) -> None:
     """Write the facts down as JSON, for other programs; only its owner may read the key."""
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    fresh.replace(path)
+    settings.write_private(path, json.dumps(asdict(facts)))
 
 
 def show(facts: Facts, out: TextIO = sys.stdout) -> None:
@@ -47,7 +47,7 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
     )
     answers = f"model {facts.model}" if facts.model else "no model configured: answers come from the knowledge base"
     state = (
-        f"database {_without_password(facts.database)}; {facts.migrations} migrations applied, "
+        f"database {_place(facts.database)}; {facts.migrations} migrations applied, "
         f"{facts.documents} documents loaded; {answers}"
     )
     lines = [
@@ -80,6 +80,7 @@ def page(stats: Mapping[str, Any]) -> str:
     )
 
 
-def _without_password(url: str) -> str:
-    before, at, after = url.rpartition("@")
-    return f"{before.split('//')[0]}//…@{after}" if at else url
+def _place(url: str) -> str:
+    """Say which database it is, in one of the forms that libpq takes, without who we are there."""
+    parts = conninfo_to_dict(url)
+    return make_conninfo("", **{name: parts[name] for name in ("host", "port", "dbname") if name in parts})

@@ -6,6 +6,7 @@ import sys
 import threading
 
 from parley import serve
+from standalone.threads import SIGNALS
 
 
 def watch(stream: int) -> None:
@@ -16,5 +17,6 @@ def watch(stream: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=watch, args=(sys.stdin.fileno(),), daemon=True).start()
     serve.main(sys.argv[1], os.environ)

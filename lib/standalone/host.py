@@ -20,6 +20,7 @@ from typing import Any
 from parley import serve
 from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
+from standalone.threads import uninterrupted
 
 PUBLIC = {"slack-ingest": "/slack", "request-api": "/api"}
 
@@ -78,21 +79,25 @@ class Processes:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start every function and keep them running."""
-        for name in self.ports:
-            self._children[name] = self._spawn(name)
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
-        self._keeper.start()
+    def start(self, seconds: float = 60.0) -> None:
+        """
+        Start every function, wait until each says that it is ready, and keep them running from then on.
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until every function says that it is ready. Raises Unavailable, naming the first that is not."""
+        Raises Misconfigured, naming one that has ended meanwhile, or Unavailable, naming one that does not get ready.
+        """
         until = time.monotonic() + seconds
+        for name in self.ports:
+            with uninterrupted():
+                self._children[name] = self._spawn(name)
         for name, port in self.ports.items():
             while not _is_ready(port):
+                if ended := next((one for one, child in self._children.items() if child.poll() is not None), None):
+                    raise Misconfigured(f"{ended}: does not start; its reason is above")
                 if time.monotonic() > until:
                     raise Unavailable(f"{name} does not get ready")
                 time.sleep(0.02)
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
 
     def pids(self) -> dict[str, int]:
         """Give the process of each function."""
@@ -101,6 +106,8 @@ class Processes:
     def stop(self, seconds: float = 15.0) -> None:
         """End every process: politely, then not."""
         self._stopping.set()
+        if self._keeper:
+            self._keeper.join()
         for child in self._children.values():
             child.terminate()
         for child in self._children.values():
@@ -113,17 +120,17 @@ class Processes:
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         env = {**self.env, "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
         path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        # The pipe ends with this process, however it dies: that is how a child learns of it.
+        # The pipe ends with this process, however it dies: that is how a child learns of it. A terminal's Ctrl-C is for
+        # this process only, which ends the children when they have nothing left to do.
         command = [sys.executable, "-m", "standalone.child", str(self.root / "functions" / name)]
-        return subprocess.Popen(command, env={**env, "PYTHONPATH": path}, stdin=subprocess.PIPE)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command, env={**env, "PYTHONPATH": path}, stdin=subprocess.PIPE, process_group=0
+        )
 
     def _keep(self) -> None:
         while not self._stopping.wait(0.25):
-            for name, child in list(self._children.items()):
-                if child.poll() is not None and not self._stopping.is_set():
-                    if child.returncode == 2:
-                        print(f"parley: {name} does not start: see above", file=sys.stderr)
-                        self._stopping.wait(5)
+            for name, child in self._children.items():
+                if child.poll() is not None:
                     self._children[name] = self._spawn(name)
 
 
@@ -153,3 +160,12 @@ def free_ports(count: int, *, but: Container[int] = ()) -> list[int]:
     finally:
         for one in sockets:
             one.close()
+
+
+def probe(setting: str, address: str, port: int) -> None:
+    """Raise Misconfigured that names the setting when nobody can listen at a port now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        raise Misconfigured(f"{setting}: {error}") from None

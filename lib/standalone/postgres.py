@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,11 +25,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
 from parley.errors import Misconfigured
+from standalone.threads import uninterrupted
 
 MAJOR = "18"
 DATABASE = "parley"
@@ -60,39 +63,46 @@ class EmbeddedPostgres:
         self.data = self.home / "data"
         self.log = self.home / "postgres.log"
         # A socket's path must be short (about 100 bytes), and only its folder's mode protects it: there is no password.
-        self.socket = Path(tempfile.gettempdir()) / f"parley-{os.geteuid()}-{self._name}"
+        self._socket = Path(tempfile.gettempdir()) / f"parley-{os.geteuid()}-{self._name}"
         self._durable = durable
         self._owner: IO[str] | None = None
 
     @property
     def url(self) -> str:
         """The libpq URL of the database."""
-        return f"postgresql://{DATABASE}@/{DATABASE}?host={self.socket}"
+        return self._url(DATABASE)
 
     @property
     def pid(self) -> int | None:
-        """The server's process, as far as its own file says."""
-        try:
-            return int((self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-        except (OSError, ValueError, IndexError):
-            return None
+        """
+        The server's process, if it lives.
+
+        The number in its file may be that of a process that is gone, or by now of quite another one.
+        """
+        number = self._said(1)
+        pid = int(number) if number.isdecimal() else 0
+        return pid if f"/postgres -D {os.path.normpath(self.data)} " in _command(pid) else None
+
+    @property
+    def socket(self) -> Path:
+        """The folder of the socket: where the server that runs has it, else where the next one will."""
+        opened = self._opened()
+        return opened if opened and self.pid else self._socket
 
     def start(self) -> str:
         """Start the server, or find it running. Returns the URL. Raises Misconfigured with the log's last lines."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._own(self.home)
-        with self._locked("start.lock", wait=True):
+        with self._locked():
             self._take_ownership()
             self._create()
-            if not self.running():
-                self._launch()
-            self._ensure_database()
+            self._until_usable()
         return self.url
 
     def running(self) -> bool:
         """Whether the server answers."""
         try:
-            psycopg.connect(self._maintenance(), connect_timeout=2).close()
+            psycopg.connect(self._url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -101,17 +111,20 @@ class EmbeddedPostgres:
         """Stop the server, if stopping it is ours. `mode` as of pg_ctl: smart, fast or immediate."""
         if self._owner is None:
             return
-        self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "30", check=False)
-        self._owner.close()
-        self._owner = None
-        shutil.rmtree(self.socket, ignore_errors=True)
+        with self._locked():  # whoever starts meanwhile waits, and then starts one of its own
+            socket = self.socket
+            self._end(mode)
+            self._owner.close()
+            self._owner = None
+            with contextlib.suppress(OSError):
+                socket.rmdir()
 
     def restart(self, mode: str = "immediate", *, down: float = 0.0) -> None:
         """Stop the server, whoever owns it, wait `down` seconds and start it again; for tests."""
-        with self._locked("start.lock", wait=True):
-            self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "30", check=False)
+        with self._locked():
+            self._end(mode)
             time.sleep(down)
-            self._launch()
+            self._until_usable()
 
     def kill(self) -> None:
         """Kill every process of the server at once, as a power cut would; for tests."""
@@ -122,7 +135,7 @@ class EmbeddedPostgres:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
         until = time.monotonic() + 10
-        while any(_alive(one) for one in (pid, *children)) and time.monotonic() < until:
+        while any(_command(one) for one in (pid, *children)) and time.monotonic() < until:
             time.sleep(0.01)
 
     def __enter__(self) -> Self:
@@ -155,37 +168,71 @@ class EmbeddedPostgres:
         self._run("initdb", "-D", fresh, "-U", DATABASE, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", *options)
         fresh.rename(self.data)
 
+    def _until_usable(self) -> None:
+        """Launch the server unless it lives, and wait while it recovers from what happened to the one before."""
+        until = time.monotonic() + 60
+        while True:
+            if self.pid is None:
+                self._launch()
+            try:
+                return self._ensure_database()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > until:
+                    raise Misconfigured(f"PostgreSQL does not answer: {error}") from error
+            if self._owner and self._is_cut_off():
+                self._end("fast")
+            time.sleep(0.05)
+
     def _launch(self) -> None:
-        if (pid := self.pid) is not None and not _alive(pid):
-            # A killed server that nobody has reaped yet still has its number; PostgreSQL would take it for running.
-            (self.data / "postmaster.pid").unlink()
-            shutil.rmtree(self.socket, ignore_errors=True)
-        self.socket.mkdir(mode=0o700, exist_ok=True)
-        self._own(self.socket)
-        if self.socket.stat().st_uid != (self._account.pw_uid if self._account else os.geteuid()):
-            raise Misconfigured(f"{self.socket} belongs to somebody else")
+        # What a killed server has left: PostgreSQL would take any process with the old number for it.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        shutil.rmtree(self._socket, ignore_errors=True)
+        try:
+            self._socket.mkdir(mode=0o700)
+        except FileExistsError:
+            raise Misconfigured(f"{self._socket} belongs to somebody else") from None
+        self._own(self._socket)
         settings = {**_SETTINGS, **({} if self._durable else _CARELESS)}
-        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in settings.items())
-        self._run(
-            "pg_ctl", "start", "-D", self.data, "-w", "-t", "60", "-l", self.log,
-            "-o", f"-k {self.socket} -h '' {options}",
-        )  # fmt: skip
+        options = ["-k", str(self._socket), "-h", ""]
+        options += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._run("pg_ctl", "start", "-D", self.data, "-w", "-t", "60", "-l", self.log, "-o", shlex.join(options))
+
+    def _end(self, mode: str) -> None:
+        if self.pid is not None:
+            self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "30", check=False)
+
+    def _is_cut_off(self) -> bool:
+        """Whether somebody has removed the socket of the server that runs, as cleaners of temporary files do."""
+        opened = self._opened()
+        return opened is not None and not any(opened.glob(".s.PGSQL.*"))
 
     def _ensure_database(self) -> None:
-        with psycopg.connect(self._maintenance(), autocommit=True) as connection:
+        with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=2) as connection:
             if not connection.execute("select 1 from pg_database where datname = %s", (DATABASE,)).fetchone():
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=2) as connection:
             connection.execute("create extension if not exists vector")
 
-    def _maintenance(self) -> str:
-        return f"postgresql://{DATABASE}@/postgres?host={self.socket}"
+    def _url(self, database: str) -> str:
+        return f"postgresql://{DATABASE}@/{database}?host={quote(str(self.socket))}"
+
+    def _opened(self) -> Path | None:
+        place = self._said(5)
+        return Path(place) if place else None
+
+    def _said(self, line: int) -> str:
+        """Give a line of what a server writes down while it runs: its number, data, start, port, socket's folder, …"""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return lines[line - 1] if len(lines) >= line else ""
 
     def _run(self, program: str, *arguments: Any, check: bool = True) -> None:
         command = [str(self._binaries() / program), *map(str, arguments)]
         who = _as(self._account) if self._account else {}
         # pg_ctl leaves the server behind; it must not hold our pipes open, so its words go to a file.
-        with tempfile.TemporaryFile() as words:
+        with tempfile.TemporaryFile() as words, uninterrupted():
             done = subprocess.run(  # noqa: S603 - our own binaries
                 command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, cwd="/", check=False,
                 start_new_session=True, **who,
@@ -228,9 +275,10 @@ class EmbeddedPostgres:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
     @contextlib.contextmanager
-    def _locked(self, name: str, *, wait: bool) -> Iterator[None]:
-        with (self.home / name).open("w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    def _locked(self) -> Iterator[None]:
+        """Only one at a time starts or stops."""
+        with (self.home / "start.lock").open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
@@ -266,9 +314,13 @@ def _children(pid: int) -> Sequence[int]:
     return []
 
 
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state != "Z"
+def _command(pid: int) -> str:
+    """Give what a process was started with; nothing when it is gone, or dead and not waited for."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    if Path("/proc/self").exists():
+        return ""
+    listed = subprocess.run(  # noqa: S603 - a number
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return listed.stdout.strip()

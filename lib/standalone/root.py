@@ -1,23 +1,31 @@
-"""The repository's root as a function: everything, started with the first request that parliament hands over."""
+"""
+The repository's root as a function.
+
+`python func.py` serves everything. Plain parliament (`python -m parliament .`) hands over `/` only, where events and
+the page of the broker are, and starts everything with the first of them; the API and Slack's path are 404 there.
+"""
 
 import os
 from contextlib import ExitStack
 from typing import Any
 
 from parley.errors import Unavailable
-from standalone.__main__ import Settings, assemble, main
+from standalone.__main__ import Settings, assemble, main, settle
 
 __all__ = ["Everything", "Settings", "main"]
 
 
 class Everything:
-    """The handler of the root function: the front door, as one WSGI app within parliament's."""
+    """The handler of the root function: the front door at `/`, as one WSGI app within parliament's."""
 
-    def __init__(self, chosen: Settings) -> None:
-        self._stack = ExitStack()
-        running = assemble(self._stack, chosen, {**os.environ, "BROKER_PORT": "0"})
-        assert running.front, "all functions in one process"
-        self._front = running.front
+    def __init__(self, _: Settings) -> None:
+        # Settled anew: what parliament gives lacks config/local.env. And its one port leaves the broker's to chance.
+        chosen, env = settle({**os.environ, "BROKER_PORT": "0"})
+        with ExitStack() as stack:
+            running = assemble(stack, chosen, env)
+            assert running.front, "all functions in one process"
+            self._front = running.front
+            self._stack = stack.pop_all()
 
     def __call__(self, request: Any) -> Any:
         from werkzeug.wrappers import Response

@@ -17,10 +17,26 @@ MADE = ("EVENT_KEY", "WEBHOOK_SIGNING_KEY", "SLACK_SIGNING_SECRET")
 
 
 def home(root: Path, env: Mapping[str, str]) -> Path:
-    """Give the folder for data, secrets and logs: PARLEY_HOME, else `.parley` in the project; made when absent."""
-    folder = Path(env.get("PARLEY_HOME") or root / ".parley").absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """
+    Give the folder for data, secrets and logs: PARLEY_HOME, else `.parley` in the project; made when absent.
+
+    Raises Misconfigured when it cannot be made.
+    """
+    chosen = env.get("PARLEY_HOME") or _local(root).get("PARLEY_HOME")
+    folder = Path(chosen or root / ".parley").absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"PARLEY_HOME: {error}") from None
     return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: all of it, in the place of the one before, or nothing."""
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -44,16 +60,17 @@ def made_once(folder: Path) -> dict[str, str]:
     missing = [name for name in MADE if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
-        fresh = path.with_suffix(f".{os.getpid()}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(known, indent=2), encoding="utf-8")
-        fresh.replace(path)
+        write_private(path, json.dumps(known, indent=2))
     return known
 
 
 def environment(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of the functions: what was made once, then `config/local.env`, then what was given."""
-    local = root / "config" / "local.env"
+    """Give every setting: what was made once, then `config/local.env`, then what was given."""
     given = {name: value for name, value in env.items() if value}
     own = {"CONFIG_DIR": str(root / "config")}
-    return {**own, **made_once(folder), **(read_env_file(local) if local.exists() else {}), **given}
+    return {**own, **made_once(folder), **_local(root), **given}
+
+
+def _local(root: Path) -> dict[str, str]:
+    path = root / "config" / "local.env"
+    return read_env_file(path) if path.exists() else {}

@@ -1,10 +1,12 @@
-"""Threads of the local broker: workers, started when needed, and one timer. Nothing here polls."""
+"""Threads of the local broker: workers, started when needed, and one timer; signals that wait. Nothing here polls."""
 
 import heapq
 import logging
+import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 log = logging.getLogger("standalone.broker")
@@ -12,6 +14,22 @@ log = logging.getLogger("standalone.broker")
 Task = Callable[[], object]
 _IDLE_SECONDS = 30.0
 _LONGEST_WAIT = 3600.0
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """
+    Let signals wait: a process that was just started, and that nobody knows yet, would stay behind.
+
+    It starts with the signals blocked, and has to take them again itself; PostgreSQL does.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Workers:

@@ -27,7 +27,7 @@ class Settings:
 def test_each_type_is_read():
     """Text becomes what the field says; empty is as good as absent."""
     env = {
-        "DATABASE_URL": "postgresql://x", "THREADS": "8", "TIMEOUT": "2.5", "STRICT": "yes", "LEVEL": "debug",
+        "DATABASE_URL": "postgresql://x", "THREADS": "8", "TIMEOUT": "2.5", "STRICT": "yes", "LEVEL": "DEBUG",
         "KEYS": "a, b,", "FOLDER": "/x", "NOTE": "", "PORT": "65535", "TICK": "0.1",
     }  # fmt: skip
 

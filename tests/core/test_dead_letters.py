@@ -485,10 +485,13 @@ def test_a_list_needs_no_broker(env):
 
 def test_a_database_without_its_migrations_is_one_line(command, rows, capsys):
     """Status 2, with the remedy."""
+    newest = rows("select max(version) as version from schema_migrations")[0]["version"]
     rows("update schema_migrations set version = version - 1000")
 
     status = command("list")
 
     rows("update schema_migrations set version = version + 1000")
     assert status == 2
-    assert capsys.readouterr().err == "dead_letters: the schema is at -998, 2 is needed: run the migrations\n"
+    assert (
+        capsys.readouterr().err == f"dead_letters: the schema is at {newest - 1000}, 2 is needed: run the migrations\n"
+    )

@@ -228,6 +228,27 @@ def test_idle_process_ends_by_a_signal(start, number):
     assert [line["message"] for line in process.lines()] == ["listening", "stopped"]
 
 
+def test_two_signals_at_one_moment_are_one(start):
+    """A terminal sends SIGINT and then a host SIGTERM: the end in order, and nothing but our own lines."""
+    process = start()
+
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.signal(number)
+
+    assert process.wait() == 0
+    assert [line["message"] for line in process.lines()] == ["listening", "stopped"]
+
+
+def test_port_that_is_taken_is_one_line(tiny):
+    """Exit status 2; the line names the variable and the address."""
+    done = python("-m", "parley.serve", TINY, SECRET=SECRET, ADDRESS="127.0.0.1", PORT=str(tiny.port))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    [said] = done.stderr.splitlines()
+    assert said.startswith(f"parley: PORT: cannot listen at 127.0.0.1:{tiny.port}: ")
+    assert "already in use" in said
+
+
 def test_request_that_waits_for_a_thread_is_finished(start):
     """What was accepted before SIGTERM is answered, also when no thread was free for it yet."""
     process = start(THREADS="1")
@@ -294,11 +315,12 @@ def test_request_that_fails_is_not_in_flight_for_ever(dispatcher):
     [
         (TINY, {}, "SECRET: required, not set"),
         (TINY, {"SECRET": SECRET, "PORT": "http"}, "PORT: must be a number"),
+        (TINY, {"SECRET": SECRET, "ADDRESS": "203.0.113.1"}, "PORT: cannot listen at 203.0.113.1:8080: "),
+        (TINY, {"SECRET": SECRET, "LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, "),
         (TINY, {"SECRET": SECRET, "THREADS": "many"}, "THREADS: must be a number"),
         (TINY, {"SECRET": SECRET, "DRAIN_SECONDS": "-1"}, "DRAIN_SECONDS: must be a number from 0 to 86400"),
         (TINY, {"SECRET": SECRET, "PORT": "99999"}, "PORT: must be a number from 1 to 65535"),
         (TINY, {"SECRET": SECRET, "THREADS": "0"}, "THREADS: must be a number from 1 to 1000"),
-        (TINY, {"SECRET": SECRET, "LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING"),
         (TINY, {"SECRET": SECRET, "THREDS": "4"}, "THREDS: unknown variable; did you mean THREADS?"),
         (FUNCTIONS / "deliver-test", {"DATABSE_URL": SECRET}, "DATABSE_URL: unknown variable; did you mean"),
         (FUNCTIONS / "deliver-test", {"DATABASE_URL": SECRET}, "DATABASE_URL: is no PostgreSQL URL"),

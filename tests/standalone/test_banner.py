@@ -54,18 +54,30 @@ def test_database_is_named_without_its_password():
     """
     text = shown()
 
-    assert "db.example.org:5432/parley" in text
+    assert "database host=db.example.org port=5432 dbname=parley;" in text
     assert "hunter2" not in text
+    assert "parley:" not in text
 
 
 @pytest.mark.parametrize(
-    "database", ["postgresql://db.example.org/parley", "postgresql://parley@/parley?host=/tmp/socket"]
+    ("database", "place"),
+    [
+        ("postgresql://db.example.org/parley", "host=db.example.org dbname=parley"),
+        ("postgresql://parley@/parley?host=/tmp/a%20socket", "host='/tmp/a socket' dbname=parley"),
+        ("postgresql://db.example.org/parley?user=ann&password=hunter2", "host=db.example.org dbname=parley"),
+        ("host=db.example.org user=ann password=hunter2 dbname=parley", "host=db.example.org dbname=parley"),
+        ("postgresql://ann:hunter2@one/parley?sslpassword=hunter2", "host=one dbname=parley"),
+    ],
+    ids=["none", "socket", "in the query", "in words", "of a key"],
 )
-def test_database_without_a_password_is_named_too(database):
+def test_password_is_left_out_of_each_form_of_a_database(database, place):
     """
-    Whatever stands behind the user is shown as it was given.
+    What libpq takes as a connection string is shown as where it leads, nothing else.
     """
-    assert database.replace("parley@", "…@") in shown(replace(FACTS, database=database))
+    text = shown(replace(FACTS, database=database))
+
+    assert f"database {place};" in text
+    assert "hunter2" not in text
 
 
 def test_what_was_done_and_where_the_rest_is():

@@ -17,7 +17,10 @@ import psutil
 import pytest
 
 from devkit.installation import Installation
+from parley.adapters.postgres.api import Keys
+from standalone.__main__ import key_of
 from standalone.banner import QUESTION
+from standalone.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "postgresql://parley:hunter2@127.0.0.1:9/parley"
@@ -217,6 +220,17 @@ def test_ask_starts_one_for_as_long_as_it_takes(tmp_path, database_url):
     assert not (tmp_path / "running.json").exists()
 
 
+def test_ask_says_which_setting_is_wrong(tmp_path):
+    """
+    When it cannot even look for one that runs.
+    """
+    asked = run(tmp_path, module="standalone.ask", PARLEY_HOME="/dev/null/home")
+
+    assert (asked.returncode, asked.stdout) == (2, "")
+    [line] = asked.stderr.splitlines()
+    assert line.startswith("parley: PARLEY_HOME: ")
+
+
 def test_ask_is_not_misled_by_what_a_killed_one_has_left(tmp_path):
     """
     `running.json` of a process that is gone: a new one is started; when that fails, it says so.
@@ -235,18 +249,10 @@ def test_ask_is_not_misled_by_what_a_killed_one_has_left(tmp_path):
 
 WRONG = {
     "not a number": ({"PORT": "http"}, "PORT: must be a number"),
-    "below nothing": ({"TICK_SECONDS": "-1"}, "TICK_SECONDS: must be a finite number, zero or more"),
-    "misspelt": ({"MAX_INSTANCE": "1"}, "MAX_INSTANCE: unknown variable; did you mean MAX_INSTANCES?"),
+    "above the last port": ({"PORT": "99999"}, "PORT: "),
+    "home that cannot be made": ({"PARLEY_HOME": "/dev/null/home"}, "PARLEY_HOME: "),
+    "no URL": ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: must be a postgresql:// URL"),
     "database that is not there": ({}, "DATABASE_URL: connection failed"),
-    "no database on Knative": ({"K_SERVICE": "parley", "DATABASE_URL": ""}, "DATABASE_URL: required on Knative"),
-    "two instances": (
-        {"K_SERVICE": "parley", "MAX_INSTANCES": "2"},
-        "MAX_INSTANCES: all functions in one process run as one instance",
-    ),
-    "any number of instances": (
-        {"K_SERVICE": "parley", "MAX_INSTANCES": "0"},
-        "MAX_INSTANCES: all functions in one process run as one instance",
-    ),
 }
 
 
@@ -278,18 +284,84 @@ def test_wrong_setting_of_a_function_names_the_function(tmp_path, database_url):
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["PORT", "BROKER_PORT"])
-def test_port_that_is_taken_ends_the_start(tmp_path, database_url, name):
+def test_wrong_setting_of_a_process_ends_the_start(tmp_path, database_url):
     """
-    It does not run, says nothing else, and leaves nothing running.
+    With one process for each, the function says what is wrong, and the host says which it was; none is started again.
+    """
+    refused = run(tmp_path, "--processes", DATABASE_URL=database_url, SMTP_URL="ftp://user:hunter2@mail")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    reason, which = refused.stderr.splitlines()
+    assert reason.startswith("parley: SMTP_URL: ")
+    assert which == "parley: deliver-email: does not start; its reason is above"
+    assert "hunter2" not in reason
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--processes"]], ids=["one process", "process per function"])
+@pytest.mark.parametrize("name", ["PORT", "BROKER_PORT"])
+def test_port_that_is_taken_ends_the_start(tmp_path, name, arguments):
+    """
+    At once, before anything else is started: exit status 2 and one line that names the setting.
     """
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        refused = run(tmp_path, DATABASE_URL=database_url, **{name: str(taken.getsockname()[1])})
+        refused = run(tmp_path, *arguments, DATABASE_URL=NOBODY, **{name: str(taken.getsockname()[1])})
 
-    assert refused.returncode
-    assert refused.stdout == ""
+    assert (refused.returncode, refused.stdout) == (2, "")
+    [line] = refused.stderr.splitlines()
+    assert line.startswith(f"parley: {name}: ")
+    assert "already in use" in line
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "running.json").exists()
+
+
+@pytest.mark.parametrize("left", ["", "pk_AAAAAAAA_" + 43 * "A"], ids=["empty", "of another database"])
+def test_key_that_the_database_does_not_know_is_made_anew(tmp_path, database, left):
+    """
+    After a crash, or when DATABASE_URL has changed; one that is known stays, and only its owner may read it.
+    """
+    (tmp_path / "api-key").write_text(left)
+
+    made = key_of(tmp_path, database.url, "ann@example.org")
+
+    assert Keys(database).principal(made)
+    assert key_of(tmp_path, database.url, "ann@example.org") == made
+    [path] = tmp_path.iterdir()
+    assert path.read_text() == f"{made}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_sigterm_ends_a_start(tmp_path):
+    """
+    While PostgreSQL is made or started: exit status 0, and it is not left behind.
+    """
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    try:
+        for moment in (server.home.exists, lambda: server.pid):
+            with Main(tmp_path) as main:
+                until(moment)
+                main.process.terminate()
+
+                assert main.process.wait(60) == 0
+                assert (tmp_path / "err").read_text() == "starting PostgreSQL …\n"
+                assert processes_of(tmp_path) == []
+                assert not (tmp_path / "running.json").exists()
+    finally:
+        server.kill()
+        shutil.rmtree(server.home, ignore_errors=True)
+
+
+def test_sigterm_ends_a_start_of_processes(tmp_path, database_url):
+    """
+    While the functions get ready: exit status 0, and none of them is left behind.
+    """
+    with Main(tmp_path, "--processes", DATABASE_URL=database_url) as main:
+        until(lambda: len(processes_of(tmp_path)) > 3)
+        main.process.terminate()
+
+        assert main.process.wait(60) == 0
+        assert processes_of(tmp_path) == []
+        assert not (tmp_path / "running.json").exists()
 
 
 def test_sigterm_ends_everything_and_the_next_start_goes_on(parley):
@@ -313,26 +385,26 @@ def test_sigterm_ends_everything_and_the_next_start_goes_on(parley):
     assert found.json()["result"] == asked.json()["result"]
 
 
-@pytest.mark.parametrize("mode", ["one process", "process per function"])
-def test_ctrl_c_ends_everything(tmp_path, database_url, mode):
+def test_ctrl_c_ends_everything(tmp_path, database_url):
     """
-    A terminal sends SIGINT to every process at once: exit status 0, and nothing left running.
+    Of an impatient person, too: exit status 0, no noise, and nothing left running.
     """
-    arguments = ["--processes"] if mode == "process per function" else []
-    with Main(tmp_path / "home", *arguments, DATABASE_URL=database_url) as main:
+    with Main(tmp_path / "home", DATABASE_URL=database_url) as main:
         main.facts()
-        assert "48 months" in shell(pasted(banner_in(main.home / "out")))
 
+        os.killpg(main.process.pid, signal.SIGINT)
+        time.sleep(0.05)
         os.killpg(main.process.pid, signal.SIGINT)
 
         assert main.process.wait(30) == 0
+        assert (main.home / "err").read_text() == ""
         assert processes_of(main.home) == []
         assert not (main.home / "running.json").exists()
 
 
 def test_each_function_can_have_a_process_of_its_own(tmp_path, database_url):
     """
-    `--processes`: the line of the banner works, a function that dies comes back, SIGTERM ends all of them.
+    `--processes`: the line of the banner works, a function that dies comes back, Ctrl-C ends all of them, quietly.
     """
     with Main(tmp_path / "home", "--processes", DATABASE_URL=database_url) as main:
         facts = main.facts()
@@ -352,9 +424,10 @@ def test_each_function_can_have_a_process_of_its_own(tmp_path, database_url):
 
         assert "48 months" in again["result"]["text"]
 
-        main.process.terminate()
+        os.killpg(main.process.pid, signal.SIGINT)
 
         assert main.process.wait(30) == 0
+        assert (main.home / "err").read_text() == ""
         assert processes_of(main.home) == []
         assert not (main.home / "running.json").exists()
 

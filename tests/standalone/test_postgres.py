@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from parley.errors import Misconfigured
+from standalone import postgres
 from standalone.postgres import EmbeddedPostgres
 
 # A process that starts a server and then only waits, until it is killed or its input ends.
@@ -74,6 +76,21 @@ def starter(folder):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def stranger():
+    """Start a process that has nothing to do with us, for the owner of a folder."""
+    started = []
+
+    def start(owner):
+        started.append(subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid, extra_groups=[]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def end(server):
@@ -366,6 +383,159 @@ def test_number_of_a_process_that_is_gone_does_not_hinder(server, waited_for):
     assert run(url, "select 1") == [(1,)]
     assert server.pid != gone.pid
     gone.wait()
+
+
+@pytest.mark.parametrize("text", ["", "\n", "no number\n"], ids=["empty", "blank", "garbled"])
+def test_number_that_is_none_does_not_hinder(server, text):
+    """
+    A `postmaster.pid` that a power cut has left half-written.
+    """
+    server.start()
+    server.stop()
+    (server.data / "postmaster.pid").write_text(text)
+
+    assert run(server.start(), "select 1") == [(1,)]
+
+
+def test_number_of_a_stranger_hinders_neither_start_nor_stop(server, stranger):
+    """
+    After a reboot the old number is that of another process of the same account, which notices nothing.
+    """
+    server.start()
+    server.stop()
+    process = stranger(server.data.stat())
+    stale = f"{process.pid}\n{server.data}\n1700000000\n5432\n{server.socket}\n\n  1  1\nready   \n"
+    (server.data / "postmaster.pid").write_text(stale)
+
+    url = server.start()
+    pid = server.pid
+    answer = run(url, "select 1")
+    server.kill()
+    (server.data / "postmaster.pid").write_text(stale)
+    server.stop()
+
+    assert answer == [(1,)]
+    assert pid != process.pid
+    assert process.poll() is None
+
+
+def test_start_during_a_stop_waits_for_its_end(server, folder):
+    """
+    It gets a server of its own, which is neither stopped nor robbed of its socket, and which somebody stops.
+    """
+    server.start()
+    other = EmbeddedPostgres(folder)
+    stopping = threading.Event()
+    end, server._end = server._end, lambda mode: (stopping.set(), time.sleep(0.1), end(mode))
+
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(server.stop)
+        stopping.wait()
+        url = other.start()
+        stopped.result()
+
+    assert run(url, "select 1") == [(1,)]
+    other.stop()
+    assert not other.running()
+    assert other.pid is None
+
+
+def test_start_waits_for_a_server_that_recovers(server, starter):
+    """
+    One that lives but does not answer yet is neither an error nor launched again.
+    """
+    process, pid = starter()
+    process.kill()
+    process.wait()
+    ensure, refused = server._ensure_database, iter([1, 2, 3])
+
+    def recovering():
+        if next(refused, None):
+            raise psycopg.OperationalError("the database system is not yet accepting connections")
+        ensure()
+
+    server._ensure_database = recovering
+
+    assert run(server.start(), "select 1") == [(1,)]
+    assert server.pid == pid
+
+
+def test_server_whose_socket_was_cleaned_away_is_started_again(server, starter):
+    """
+    It lives, but nobody can reach it.
+    """
+    process, pid = starter()
+    question = remember(server.url)
+    process.kill()
+    process.wait()
+    shutil.rmtree(server.socket)
+
+    assert run(server.start(), question) == [("käse",)]
+    assert server.pid != pid
+    assert not alive(pid)
+
+
+def test_server_is_found_though_the_folder_for_temporary_files_is_another(server, starter, folder, monkeypatch):
+    """
+    TMPDIR differs from terminal to terminal; where its socket is the server has written down itself.
+    """
+    process, pid = starter()
+    process.kill()
+    process.wait()
+    there = server.socket
+    monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
+    moved = EmbeddedPostgres(folder)
+
+    with moved:
+        assert run(moved.start(), "select 1") == [(1,)]
+        assert (moved.pid, moved.socket) == (pid, there)
+
+    assert not alive(pid)
+    assert not there.exists()
+
+
+def test_folder_for_temporary_files_with_odd_letters(cluster, tmp_path, monkeypatch):
+    """
+    Spaces, quotes and percent signs in TMPDIR reach the server and the URL as they are.
+    """
+    odd = Path(tempfile.mkdtemp(prefix="Ann's 100% & "))
+    odd.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    server = cluster(tmp_path)
+
+    url = server.start()
+
+    assert run(url, "show unix_socket_directories") == [(str(server.socket),)]
+    assert server.socket.parent == odd
+    server.stop()
+    odd.rmdir()
+
+
+def test_link_in_the_place_of_the_socket_is_not_followed(server, tmp_path):
+    """
+    Others can write to /tmp, too: what is there already and cannot be removed is refused, and keeps its owner.
+    """
+    tmp_path.chmod(0o700)
+    server.socket.symlink_to(tmp_path)
+
+    with pytest.raises(Misconfigured) as error:
+        server.start()
+    server.socket.unlink()
+
+    assert str(error.value) == f"{server.socket} belongs to somebody else"
+    assert tmp_path.stat().st_uid == os.geteuid()
+
+
+def test_process_is_known_without_proc(monkeypatch):
+    """
+    Where there is no /proc, `ps` tells what a process was started with.
+    """
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(postgres, "Path", lambda path: Path(path.replace("/proc", "/nowhere")))
+
+    assert "python" in postgres._command(os.getpid())
+    assert postgres._command(gone.pid) == ""
 
 
 def test_half_made_cluster_is_made_anew(tmp_path, cluster):

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from parley.errors import Unavailable
+from standalone import root as root_of
 from standalone.host import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,17 +106,44 @@ def test_image_without_a_database_does_not_start(tmp_path):
 def test_plain_parliament_serves_what_it_hands_over(tmp_path, database_url):
     """
     `python -m parliament .` knows `/` and health: events are taken by the broker, a browser sees what became of them.
+
+    BROKER_PORT does not matter: one that is taken hinders nothing.
     """
-    with Root([sys.executable, "-c", PARLIAMENT, ".", "PORT"], tmp_path, database_url) as root:
+    command = [sys.executable, "-c", PARLIAMENT, ".", "PORT"]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        Root(command, tmp_path, database_url, BROKER_PORT=str(taken.getsockname()[1])) as root,
+    ):
         health = [httpx.get(f"{root.url}/health/{one}").status_code for one in ("liveness", "readiness")]
         event = httpx.post(root.url, headers=EVENT, timeout=60)
         no_event = httpx.post(root.url, json={})
         page = httpx.get(root.url)
+        other = [httpx.get(f"{root.url}{path}").status_code for path in ("/api/v1/requests", "/slack/events")]
 
+        assert other == [404, 404]
         assert health == [200, 200]
         assert (event.status_code, no_event.status_code, page.status_code) == (202, 400, 200)
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert "<tr><th>accepted</th><td>1</td></tr>" in page.text
+
+
+def test_start_that_fails_leaves_nothing_half_started(tmp_path, monkeypatch):
+    """
+    parliament asks again with each request: what was started before the fault is ended.
+    """
+    ended = []
+
+    def fails(stack, *_):
+        stack.callback(ended.append, True)
+        raise Unavailable("no database")
+
+    monkeypatch.setattr(root_of, "assemble", fails)
+    monkeypatch.setenv("PARLEY_HOME", str(tmp_path))
+
+    with pytest.raises(Unavailable):
+        root_of.Everything(root_of.Settings())
+
+    assert ended == [True]
 
 
 def test_plain_parliament_says_nothing_of_what_is_wrong(tmp_path, database_url):

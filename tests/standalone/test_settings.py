@@ -7,6 +7,7 @@ import pytest
 
 from parley import config
 from parley.errors import Misconfigured
+from standalone import __main__ as standalone
 from standalone import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,26 @@ def test_home_is_where_the_environment_says(tmp_path, monkeypatch):
 
     assert home == tmp_path / "some where" / "deep"
     assert home.is_dir()
+
+
+def test_home_may_stand_in_the_file(root, tmp_path):
+    """
+    As any other setting; the environment wins.
+    """
+    project = root(f"PARLEY_HOME={tmp_path}/from the file\n")
+
+    assert settings.home(project, {}) == tmp_path / "from the file"
+    assert settings.home(project, {"PARLEY_HOME": f"{tmp_path}/given"}) == tmp_path / "given"
+
+
+def test_home_that_cannot_be_made_is_a_wrong_setting(tmp_path):
+    """
+    A file is in its place.
+    """
+    (tmp_path / "file").touch()
+
+    with pytest.raises(Misconfigured, match=r"^PARLEY_HOME: "):
+        settings.home(tmp_path, {"PARLEY_HOME": f"{tmp_path}/file"})
 
 
 def test_home_that_is_there_stays_as_it_is(tmp_path):
@@ -156,6 +177,41 @@ def test_what_is_given_wins_over_the_file_and_the_file_over_what_was_made(root, 
         "SLACK_SIGNING_SECRET": "from the file",
         "WEBHOOK_SIGNING_KEY": made["WEBHOOK_SIGNING_KEY"],
     }
+
+
+def test_file_is_for_the_standalone_mode_itself_too(root, tmp_path, monkeypatch):
+    """
+    Its port, its user, its level: whatever the environment does not say.
+    """
+    monkeypatch.setattr(standalone, "ROOT", root("PORT=18777\nAPI_USER=ann@example.org\nLOG_LEVEL=ERROR\n"))
+
+    chosen, env = standalone.settle({"PARLEY_HOME": str(tmp_path), "LOG_LEVEL": "info"})
+
+    assert (chosen.port, chosen.api_user, chosen.log_level) == (18777, "ann@example.org", "INFO")
+    assert env["PORT"] == "18777"
+
+
+ONE = "MAX_INSTANCES: all functions in one process run as one instance"
+KNATIVE = {"K_SERVICE": "parley", "DATABASE_URL": "postgresql://x/y"}
+WRONG = {
+    "below nothing": ({"TICK_SECONDS": "-1"}, "TICK_SECONDS: must be a finite number, zero or more"),
+    "misspelt": ({"MAX_INSTANCE": "1"}, "MAX_INSTANCE: unknown variable; did you mean MAX_INSTANCES?"),
+    "no level": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    "no database on Knative": ({"K_SERVICE": "parley"}, "DATABASE_URL: required on Knative"),
+    "two instances": ({**KNATIVE, "MAX_INSTANCES": "2"}, ONE),
+    "any number of instances": ({**KNATIVE, "MAX_INSTANCES": "0"}, ONE),
+}
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [pytest.param(*row, id=name) for name, row in WRONG.items()])
+def test_wrong_setting_of_the_standalone_mode_is_named(tmp_path, wrong, reason):
+    """
+    Before anything is started. On Knative, events in memory and data on a disk of one's own allow no more than this.
+    """
+    with pytest.raises(Misconfigured) as error:
+        standalone.settle({"PARLEY_HOME": str(tmp_path), **wrong})
+
+    assert str(error.value) == reason
 
 
 def test_what_is_given_empty_is_not_given(root, tmp_path):
