@@ -50,9 +50,9 @@ class Senders:
 
     def _go(self, what: Callable[..., None], *arguments: Any) -> threading.Thread:
         thread = threading.Thread(target=what, args=arguments, daemon=True)
-        with self._lock:
-            self._threads.append(thread)
         thread.start()
+        with self._lock:
+            self._threads.append(thread)  # started: whoever finds it there waits for it
         return thread
 
     def _begin(self, question: Question, talk: Talk) -> Told:
