@@ -111,7 +111,8 @@ class EmbeddedPostgres:
         """Stop the server, if stopping it is ours. `mode` as of pg_ctl: smart, fast or immediate."""
         if self._owner is None:
             return
-        with self._locked():  # whoever starts meanwhile waits, and then starts one of its own
+        # Whoever starts meanwhile waits, and then starts one of its own; a folder that was removed nobody can lock.
+        with self._locked() if self.home.exists() else contextlib.nullcontext():
             socket = self.socket
             self._end(mode)
             self._owner.close()

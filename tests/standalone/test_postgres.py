@@ -206,6 +206,20 @@ def test_stop_of_what_does_not_run_is_nothing(server):
     assert not server.running()
 
 
+def test_stop_without_its_folder_is_nothing(tmp_path, cluster):
+    """
+    Somebody has removed it with all that is in it; the duty to stop is given back all the same.
+    """
+    server = cluster(tmp_path)
+    server.home.mkdir(parents=True, exist_ok=True)
+    server._take_ownership()
+    shutil.rmtree(server.home)
+
+    server.stop()
+
+    assert server._owner is None
+
+
 def test_leaving_the_block_stops_it(server):
     """
     Also when the block ends with an error.
