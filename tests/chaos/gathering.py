@@ -126,7 +126,7 @@ def bounds(script: Script, rows: Mapping[str, int], people: int, met: int) -> di
     return {
         "requests": asked, "sessions": asked, "idempotency_keys": asked, "messages": 2 * rows["requests"],
         "steps": 4 * rows["requests"], "request_events": 2 * rows["requests"], "deliveries": 3 * rows["requests"],
-        "delivery_attempts": rows["deliveries"] + 16 * met, "dead_letters": 16 * met, "spool": 0, "heartbeats": 1,
+        "delivery_attempts": rows["deliveries"] + 16 * met, "dead_letters": 16 * met, "spool": 0, "heartbeats": 3,
         "users": people, "user_identities": 3 * people, "user_integrations": 1, "api_keys": 1, "audit_log": 0,
         "slack_installations": 0, "knowledge_documents": 100, "knowledge_chunks": 1000, "schema_migrations": 20,
         "chaos_nudges": 40 * rows["requests"],
