@@ -68,7 +68,7 @@ def test_what_is_missing_is_applied_once(empty_url):
 
 
 def test_two_at_the_same_time_both_succeed(empty_url):
-    """Two processes that have begun together: one does the work, the other waits for it and finds it done."""
+    """Two processes that have begun together share the work: each migration is applied by one of them."""
     with psycopg.connect(empty_url) as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", (migrate._LOCK,))
         both = [
@@ -83,7 +83,7 @@ def test_two_at_the_same_time_both_succeed(empty_url):
 
     count = len(migrate.migrations())
     assert [process.returncode for process in both] == [0, 0]
-    assert sorted(said) == [f"{count} applied", "nothing to apply"]
+    assert sum(0 if line == "nothing to apply" else int(line.removesuffix(" applied")) for line in said) == count
     assert run(empty_url, "select count(*), count(distinct version) from schema_migrations") == [(count, count)]
 
 

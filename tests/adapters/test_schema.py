@@ -63,7 +63,8 @@ def test_every_reference_has_an_index(rows):
         "select c.conrelid::regclass::text, c.conname from pg_constraint c"
         " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]"
         " where c.contype = 'f' and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indisvalid"
-        " and coalesce(pg_get_expr(i.indpred, i.indrelid), '') in ('', '(' || quote_ident(a.attname) || ' IS NOT NULL)')"
+        " and coalesce(pg_get_expr(i.indpred, i.indrelid), '')"
+        " in ('', '(' || quote_ident(a.attname) || ' IS NOT NULL)')"
         " and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)"
     )
     assert bare == []
