@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import starting, turning
+from bench import protocol, starting, turning
 from devkit.aws import Amazon
 from devkit.installation import QUICK, Installation
 from devkit.mailbox import Mailbox
@@ -28,7 +29,7 @@ from standalone import host
 from standalone.__main__ import prepare
 from standalone.postgres import EmbeddedPostgres
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> None:
@@ -105,7 +106,9 @@ def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
                 [turning.load(parley, clients, seconds / 2) for _ in range(max(3, runs // 2))]
                 for clients in track((1, 8, 32), "load", console=console)
             ]
-    _show_turns(found, loads)
+            alone = [protocol.rate(parley.database_url, seconds / 2) for _ in range(max(3, runs // 2))]
+    _show_turns(found, loads, alone)
+    found["protocol"] = [vars(one) for one in alone]
     found["load"] = [
         {
             "clients": group[0].clients,
@@ -141,7 +144,7 @@ def _show_starts(samples: dict[str, list[starting.Start]]) -> dict[str, Any]:
     return found
 
 
-def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]]) -> None:
+def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]], alone: list[protocol.Rate]) -> None:
     table = Table(title="Whole turns, all functions in one process", title_justify="left")
     for name in ("", "median (lowest … highest)", "p50 ms", "p99 ms", "failed"):
         table.add_column(name, justify="left" if not name else "right")
@@ -154,6 +157,11 @@ def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]]) -> None:
         failed = sum(one.failed for one in group)
         label = f"HTTP, {group[0].clients} clients: turns/s"
         table.add_row(label, rates, f"{_at(latencies, 0.5):.0f}", f"{_at(latencies, 0.99):.0f}", str(failed))
+    table.add_row("the protocol alone, 4 threads: turns/s", _spread([one.turns for one in alone]), "", "", "0")
+    table.add_row(
+        "transactions per turn, alone", f"{statistics.median(one.transactions for one in alone):.1f}", "", "", ""
+    )
+    table.add_row("statements per turn, alone", f"{statistics.median(one.statements for one in alone):.1f}", "", "", "")
     table.add_row("events per turn (Slack)", f"{found['events_per_turn']:.2f}", "", "", "")
     table.add_row("deliveries per turn (Slack)", f"{found['deliveries_per_turn']:.2f}", "", "", "")
     console.print(table)
