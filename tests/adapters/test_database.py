@@ -1,13 +1,16 @@
 """The door to PostgreSQL: what may pass by itself is Unavailable, all or nothing, and never too many connections."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg
 import pytest
 from databases import end_connections, fresh, run
 from processes import until
+from psycopg.conninfo import conninfo_to_dict
 
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.database import Database
@@ -316,16 +319,72 @@ def test_all_of_the_pool_can_be_used(door, url):
     assert not barrier.broken
 
 
-def test_no_statement_is_prepared(door, url):
-    """A pooler in transaction mode may stand in between: the next statement may have another connection."""
-    one = door(url, max_connections=1)
-    for _ in range(12):
+PREPARED = "select count(*) as n from pg_prepared_statements"
+
+
+def prepared(one):
+    """Use a statement a few times; gives how many are prepared then."""
+    for _ in range(6):
         one.row("user_by_email", email="ann@example.org")
-
     with one.autocommit() as alone:
-        found = alone._connection.execute("select count(*) as n from pg_prepared_statements").fetchone()
+        return alone._connection.execute(PREPARED).fetchone()["n"]
 
-    assert found == {"n": 0}
+
+def test_statements_that_come_again_are_prepared(door, url):
+    """They take half of the time."""
+    assert prepared(door(url, max_connections=1)) > 0
+
+
+def test_behind_a_pooler_no_statement_is_prepared(door, url, pooler):
+    """The next statement may have another connection. A pooler is known by the process number that it makes up."""
+    assert prepared(door(pooler(url), max_connections=1)) == 0
+
+
+def test_a_migration_under_prepared_statements_costs_one_try(door, empty_url):
+    """What was prepared gives rows of the old form: that connection is left, and the next one is right."""
+    migrate.apply(empty_url)
+    one = door(empty_url, max_connections=1)
+    for _ in range(6):
+        one.row("standing", id=UUID(int=1))
+    run(empty_url, "alter table requests add column more text")
+
+    with pytest.raises(Unavailable):
+        one.row("standing", id=UUID(int=1))
+    assert one.row("standing", id=UUID(int=1)) is None
+
+
+@pytest.fixture
+def pooler():
+    """Stand something before PostgreSQL that makes up process numbers, as poolers do; gives the URL of it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def make(url):
+        parts = conninfo_to_dict(url)
+        path = f"{parts['host']}/.s.PGSQL.{parts.get('port', 5432)}"
+        threading.Thread(target=pool, args=(listener, path), daemon=True).start()
+        port = listener.getsockname()[1]
+        return f"postgresql://{parts['user']}@127.0.0.1:{port}/{parts['dbname']}?sslmode=disable&gssencmode=disable"
+
+    yield make
+    listener.close()
+
+
+def pool(listener, path):
+    """Take one connection, and pass on what is said."""
+    client, _ = listener.accept()
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(path)
+    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+    pump(server, client)
+
+
+def pump(source, target):
+    while data := source.recv(65536):
+        at = data.find(b"K\x00\x00\x00\x0c")  # BackendKeyData: number of the process, secret
+        if at >= 0:
+            data = data[: at + 5] + b"\x00\x00\x00\x07" + data[at + 9 :]
+        target.sendall(data)
+    target.close()
 
 
 def test_close_gives_every_connection_back(door, url, connections):
