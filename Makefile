@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate keys dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -18,8 +18,9 @@ run: setup ## set everything up and run all functions in one process
 dev: setup ## the same with one process per function
 	@$(PY) -m standalone --processes
 
+ask: export QUESTION = $(value Q)
 ask: setup ## ask a question: make ask Q="How do I reset my password?"
-	@$(PY) -m standalone.ask "$(Q)"
+	@$(PY) -m standalone.ask "$$QUESTION"
 
 test: setup-tests ## set everything up and run all tests
 	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack $(ARGS)
@@ -54,6 +55,9 @@ deploy: stage ## deploy one function: make deploy FN=normalize
 
 migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=--list shows)
 	@$(PY) -m parley.adapters.postgres.migrate $(ARGS)
+
+keys: setup ## API keys of DATABASE_URL: make keys ARGS="create --email you@example.org"
+	@$(PY) -m parley.api.keys $(or $(ARGS),list)
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m parley.dead_letters $(or $(ARGS),list)

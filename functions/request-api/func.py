@@ -47,6 +47,7 @@ def build(cfg: Config) -> Api:
         publisher,
         signing_key=cfg.webhook_signing_key,
         most_waiters=most_waiters(cfg.threads),
+        leaving=runtime.leaving.is_set,
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
     )
 

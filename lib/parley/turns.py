@@ -153,7 +153,13 @@ class Turns:
             return self._finish(held, until)
 
     def _last_plan(self, held: Turn) -> Plan:
-        """Plan how a turn without an answer is told of. It must end: a bug in the planner leaves it to be polled."""
+        """
+        Plan how a turn without an answer is told of; who has cancelled it knows.
+
+        It must end: a bug in the planner leaves it to be polled.
+        """
+        if held.verdict == "cancelled":
+            return Plan("first", (), (), datetime.now(UTC))
         try:
             return self._planner(held)
         except Unavailable:

@@ -6,6 +6,7 @@ broker and all functions, and says how to ask a question.
 """
 
 import argparse
+import ipaddress
 import os
 import signal
 import sys
@@ -103,7 +104,7 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
     env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
-    key = key_of(folder, url, chosen.api_user)
+    key = "" if chosen.k_service else key_of(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
     own = env if processes else {"THREADS": str(chosen.threads), **env}
     functions, subscribers = start(stack, own, port, broker_port)
@@ -120,16 +121,20 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     )
     if isinstance(functions, host.Processes):
         return Running(None, broker, facts)
-    front = Front(functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()))
+    front = Front(
+        functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()), is_public=_is_public(chosen)
+    )
     return Running(front, broker, facts)
 
 
 def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: Running) -> None:
     said = settings.home(ROOT, env) / "running.json"
-    stack.callback(said.unlink, missing_ok=True)
+    stack.callback(banner.unwrite, said)
     facts = running.facts
 
     def listening() -> None:
+        if chosen.k_service:
+            return  # nobody reads it there, and logs are for many eyes
         banner.write(facts, said)
         banner.show(facts)
 
@@ -139,6 +144,16 @@ def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: 
             time.sleep(1)
     server = serve.Server(facts.port, chosen.address, chosen.threads, chosen.log_level, chosen.drain_seconds)
     serve.run(running.front, server, lambda: None, listening)
+
+
+def _is_public(chosen: Settings) -> bool:
+    """Whether others than this machine can reach the door."""
+    if chosen.k_service:
+        return True
+    try:
+        return not ipaddress.ip_address(chosen.address).is_loopback
+    except ValueError:
+        return chosen.address != "localhost"
 
 
 def _model(env: Mapping[str, str]) -> str | None:

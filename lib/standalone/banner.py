@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -32,7 +33,17 @@ class Facts:
 
 def write(facts: Facts, path: Path) -> None:
     """Write the facts down as JSON, for other programs; only its owner may read the key."""
-    settings.write_private(path, json.dumps(asdict(facts)))
+    settings.write_private(path, json.dumps({**asdict(facts), "pid": os.getpid()}))
+
+
+def unwrite(path: Path) -> None:
+    """Take the facts back, unless somebody else has written theirs since."""
+    try:
+        is_ours = json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid()
+    except (OSError, ValueError, KeyError):
+        return
+    if is_ours:
+        path.unlink(missing_ok=True)
 
 
 def show(facts: Facts, out: TextIO = sys.stdout) -> None:

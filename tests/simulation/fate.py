@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 # What may happen at a point, by the end of its name and by its beginning.
 STORE_BEFORE = ("crash", "fail", "pause")
@@ -38,8 +38,8 @@ class Fate(Protocol):
     def at(self, point: str) -> str | None:
         """Say what happens at this point: a fault, or nothing."""
 
-    def pick(self, choices: Sequence[Any]) -> int:
-        """Say which of these goes on."""
+    def pick(self, begun: int, choices: int) -> int:
+        """Say which of the choices goes on; of these, the first `begun` are what has begun already."""
 
 
 class Written:
@@ -66,8 +66,8 @@ class Written:
         self.struck.append(f"{point}: {fault}")
         return fault
 
-    def pick(self, choices: Sequence[Any]) -> int:
-        return len(choices) - 1 if self._eager else 0
+    def pick(self, begun: int, choices: int) -> int:
+        return choices - 1 if self._eager else 0
 
 
 class Seeded:
@@ -75,6 +75,7 @@ class Seeded:
 
     def __init__(self, seed: int, *, rate: float = 0.08, most: int = 6, liked: Sequence[str] = ()) -> None:
         self._random = random.Random(seed)
+        self._late = self._random.choice((0.0, 0.7, 0.93))  # how long an event waits while something else goes on
         self._rate = rate
         self._liked = liked
         self._left = most
@@ -92,5 +93,7 @@ class Seeded:
         self.struck.append(f"{point}: {fault}")
         return fault
 
-    def pick(self, choices: Sequence[Any]) -> int:
-        return self._random.randrange(len(choices))
+    def pick(self, begun: int, choices: int) -> int:
+        if begun and self._random.random() < self._late:
+            return self._random.randrange(begun)
+        return self._random.randrange(choices)

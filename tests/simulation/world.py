@@ -207,7 +207,7 @@ class World:
             while steps < MOST_STEPS and self.ground.seconds - self._begun < MOST_SECONDS:
                 steps += 1
                 if choices := self._choices():
-                    choices[self.fate.pick(choices)]()
+                    choices[self.fate.pick(self._ready_tasks(), len(choices))]()
                 elif not self._time_passes():
                     return self._wrong()
         return [f"not settled after {steps} steps and {self.ground.seconds - self._begun:.0f} s: {self._open()}"]
@@ -222,6 +222,9 @@ class World:
             *((lambda task=task: self._go_on(task)) for task in tasks),
             *((lambda event=event: self._deliver(event)) for event in (*heads, *events)),
         ]
+
+    def _ready_tasks(self) -> int:
+        return sum(task.asleep_until <= self.ground.seconds for task in self.scheduler.tasks)
 
     def _busy(self) -> set[int]:
         return {id(task.event) for task in self.scheduler.tasks}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shlex
 from dataclasses import asdict, replace
@@ -124,7 +125,7 @@ def test_facts_are_written_for_other_programs(tmp_path):
 
     banner.write(facts, path)
 
-    assert json.loads(path.read_text()) == asdict(facts)
+    assert json.loads(path.read_text()) == {**asdict(facts), "pid": os.getpid()}
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
 
@@ -138,3 +139,16 @@ def test_page_shows_each_count_and_runs_nothing_of_what_it_shows():
     assert "<tr><th>accepted</th><td>7</td></tr>" in page
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_only_our_own_facts_are_taken_back(tmp_path):
+    """A second one may have written its own meanwhile."""
+    path = tmp_path / "running.json"
+    path.write_text(json.dumps({"port": 1, "pid": os.getpid() + 1}), encoding="utf-8")
+    banner.unwrite(path)
+    assert path.exists()
+
+    path.write_text(json.dumps({"port": 1, "pid": os.getpid()}), encoding="utf-8")
+    banner.unwrite(path)
+    banner.unwrite(path)
+    assert not path.exists()

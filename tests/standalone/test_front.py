@@ -58,9 +58,26 @@ def front(bench, trigger, workers):
         name: runtime.event_function(name, takes=None, config=Nothing, build=lambda _, name=name: workers[name])
         for name in NAMES
     }
-    client = Client(Front({name: app(name) for name in NAMES}, functions, ingress_app(broker), lambda: "<h1>state"))
+    parts = ({name: app(name) for name in NAMES}, functions, ingress_app(broker), lambda: "<h1>state")
+    client = Client(Front(*parts))
     client.broker = broker
+    client.public = Client(Front(*parts, is_public=True))
     return client
+
+
+@pytest.mark.parametrize("path", ["/", "/functions/recover/", "/functions/agent-turn/", "/parley/parley", "/-/broker"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_door_that_others_can_reach_takes_no_event_and_shows_nothing(front, path, method):
+    """What asks for neither a signature nor a key is open to this machine alone."""
+    answer = front.public.open(path, method=method, headers=EVENT, data=b"{}")
+    assert answer.status_code == 404
+    assert front.broker.stats()["accepted"] == 0
+
+
+@pytest.mark.parametrize("path", ["/slack/events", "/api/v1/requests", "/health/liveness", "/health/readiness"])
+def test_a_door_that_others_can_reach_takes_what_is_signed_or_has_a_key(front, path):
+    """And tells of its health."""
+    assert front.public.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

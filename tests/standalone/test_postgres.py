@@ -212,12 +212,12 @@ def test_stop_without_its_folder_is_nothing(tmp_path, cluster):
     """
     server = cluster(tmp_path)
     server.home.mkdir(parents=True, exist_ok=True)
-    server._take_ownership()
+    server._take_part()
     shutil.rmtree(server.home)
 
     server.stop()
 
-    assert server._owner is None
+    assert server._share is None
 
 
 def test_leaving_the_block_stops_it(server):
@@ -332,6 +332,21 @@ def test_second_start_uses_the_server_that_runs(server, starter):
 
     assert process.returncode == 0
     assert not alive(pid)
+
+
+def test_whoever_leaves_last_stops_it(tmp_path, cluster):
+    """
+    The first to come may be the first to go: the server is not pulled away under the other.
+    """
+    first, second = cluster(tmp_path), cluster(tmp_path)
+    first.start()
+    url = second.start()
+
+    first.stop()
+
+    assert run(url, "select 1") == [(1,)]
+    second.stop()
+    assert not second.running()
 
 
 def test_two_starts_at_one_moment_give_one_server(tmp_path, cluster):

@@ -244,3 +244,11 @@ def test_shipped_settings_and_what_is_made_are_all_that_the_functions_want(tmp_p
 
     for name in host.names(ROOT):
         assert config.load(host.load(ROOT, name, env).config, env), name
+
+
+def test_on_a_cluster_nothing_is_made_up(root, tmp_path):
+    """What a laptop wants (unsigned events, private webhooks, secrets made once) is no default of production."""
+    project = root("ALLOW_UNSIGNED_EVENTS=true\nSLACK_BOT_TOKEN=none\n")
+    env = settings.environment(project, tmp_path, {"K_SERVICE": "parley", "EVENT_KEY": "given"})
+    assert set(env) == {"CONFIG_DIR", "K_SERVICE", "EVENT_KEY"}
+    assert not (tmp_path / "secrets.json").exists()

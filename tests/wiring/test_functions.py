@@ -98,6 +98,16 @@ def test_every_setting_is_one_that_the_function_knows_and_needs(name, func_yaml,
     assert ("K_SINK" in fields) == bool(bound), "a SinkBinding gives K_SINK to those that publish, and to no other"
 
 
+def test_the_root_function_gives_each_of_its_functions_what_it_needs(func_yaml):
+    needed = {key for name in FUNCTIONS for key in envs(func_yaml(ROOT / "functions" / name))}
+    assert needed <= set(envs(func_yaml(ROOT)))
+
+
+def test_what_a_laptop_wants_is_no_part_of_an_image():
+    ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+    assert {"config/local.env", "config/cluster/", ".parley/"} <= set(ignored)
+
+
 @functions
 def test_secrets_come_by_reference(name, func_yaml):
     for key, value in envs(func_yaml(ROOT / "functions" / name)).items():

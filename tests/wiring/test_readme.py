@@ -1,6 +1,7 @@
 """The picture in the README is true."""
 
 import re
+import subprocess
 
 import pytest
 from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
@@ -58,3 +59,11 @@ def test_all_functions_are_in_the_picture_and_in_the_table(arrows):
 def test_its_commands_are_commands_of_the_makefile():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z-]+)\b", README)) <= targets
+
+
+def test_a_question_reaches_ask_as_it_was_typed():
+    """Nothing in it is a command to the shell."""
+    make = ["make", "-n", "ask", """Q=a "b; touch x; echo " `id` $HOME"""]
+    shown = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert '-m standalone.ask "$QUESTION"' in shown
+    assert "touch" not in shown

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
 
 from parley.api.problems import Problem
 from parley.domain.events import Channel
@@ -115,7 +115,7 @@ CONFIGS: dict[str, type[Strict]] = {
 class Integration(Strict):
     """PUT /api/v1/users/me/integrations/{channel}. None inherits the system's default."""
 
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     rank: Annotated[int, Field(ge=1, le=99)] | None = None
     config: dict[str, Any] = Field(default_factory=dict)
 

@@ -65,6 +65,7 @@ class Api:
         *,
         signing_key: str,
         most_waiters: int,
+        leaving: Callable[[], bool] = lambda: False,
         standby: Standby | None = None,
     ) -> None:
         self._store = store
@@ -73,7 +74,7 @@ class Api:
         self._users = users
         self._publisher = publisher
         self._signing_key = signing_key
-        self._waiting = Waiting(views_.versions, most=most_waiters)
+        self._waiting = Waiting(views_.versions, most=most_waiters, leaving=leaving)
         self._standby = standby
         self.ready = views_.ready
 

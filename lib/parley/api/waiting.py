@@ -25,14 +25,19 @@ class _Waiter:
     is_over: Callable[[int, str], bool]
     since: float
     done: threading.Event = field(default_factory=threading.Event)
+    over: bool = False
 
 
 class Waiting:
     """Holds callers until their request has changed as they wish."""
 
-    def __init__(self, look: Callable[[Iterable[UUID]], Versions], *, most: int) -> None:
+    def __init__(
+        self, look: Callable[[Iterable[UUID]], Versions], *, most: int, leaving: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`leaving` says that the process is about to end: nobody is held any longer."""
         self._look = look
         self._most = most
+        self._leaving = leaving
         self._waiters: set[_Waiter] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -49,7 +54,8 @@ class Waiting:
                 self._thread.start()
             self._changed.notify()
         try:
-            return waiter.done.wait(seconds)
+            waiter.done.wait(seconds)
+            return waiter.over
         finally:
             with self._changed:
                 self._waiters.discard(waiter)
@@ -70,6 +76,10 @@ class Waiting:
                     return
                 waiters = list(self._waiters)
             self._wake(waiters)
+            if self._leaving():
+                for waiter in waiters:
+                    waiter.over = True
+                waiter.done.set()
             self._pause(set(waiters))
 
     def _pause(self, seen: set[_Waiter]) -> None:
@@ -86,4 +96,5 @@ class Waiting:
             return  # they wait on: the database may be back before their time is up
         for waiter in waiters:
             if (seen := found.get(waiter.request_id)) and waiter.is_over(*seen):
+                waiter.over = True
                 waiter.done.set()
