@@ -78,8 +78,7 @@ class Waiting:
             self._wake(waiters)
             if self._leaving():
                 for waiter in waiters:
-                    waiter.over = True
-                waiter.done.set()
+                    waiter.done.set()
             self._pause(set(waiters))
 
     def _pause(self, seen: set[_Waiter]) -> None:
