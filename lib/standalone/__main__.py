@@ -92,7 +92,7 @@ def settle(given: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
     """Give our own settings, and all of them for the functions. Raises Misconfigured."""
     env = settings.environment(ROOT, settings.home(ROOT, given), given)
     chosen = config.load(Settings, env)
-    _refuse_scaling(chosen, env)
+    _refuse_contradictions(chosen, env)
     return chosen, env
 
 
@@ -234,8 +234,10 @@ class _served:  # noqa: N801 - reads as a word where it is used
         self._server.close()
 
 
-def _refuse_scaling(chosen: Settings, env: Mapping[str, str]) -> None:
-    """On Knative, events in memory allow one instance, and data on a pod's disk is no data."""
+def _refuse_contradictions(chosen: Settings, env: Mapping[str, str]) -> None:
+    """Each port once; on Knative, events in memory allow one instance, and data on a pod's disk is no data."""
+    if chosen.port == chosen.broker_port != 0:
+        raise Misconfigured("BROKER_PORT: must be another than PORT")
     if not chosen.k_service:
         return
     if not env.get("DATABASE_URL"):

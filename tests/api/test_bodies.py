@@ -73,6 +73,20 @@ def test_each_place_is_named_once():
     assert found == ["/content", "/context/a", "/context/b", "/context/[key]", "/x"]
 
 
+def test_our_own_words_come_without_those_of_the_library():
+    """A caller reads what is wrong, not how it was found."""
+    with pytest.raises(Problem) as raised:
+        bodies.validated(bodies.Ask, {"content": " "})
+
+    assert "Value error" not in str(raised.value.errors)
+    assert "blank" in str(raised.value.errors)
+
+
+def test_yes_and_no_are_no_words():
+    """`"no"` is no false: who sends it must hear of it."""
+    assert faults(bodies.Integration, {"enabled": "no"}) == ["/enabled"]
+
+
 def test_key_that_is_none_is_a_place():
     """What is wrong with a name points to it."""
     assert faults(bodies.Ask, {"content": "Hi", "context": {"a\x00": 1}}) == ["/context/a\x00"]

@@ -249,6 +249,7 @@ def test_ask_is_not_misled_by_what_a_killed_one_has_left(tmp_path):
 
 WRONG = {
     "not a number": ({"PORT": "http"}, "PORT: must be a number"),
+    "one port for two": ({"PORT": "18123", "BROKER_PORT": "18123"}, "BROKER_PORT: must be another than PORT"),
     "above the last port": ({"PORT": "99999"}, "PORT: "),
     "home that cannot be made": ({"PARLEY_HOME": "/dev/null/home"}, "PARLEY_HOME: "),
     "no URL": ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: must be a postgresql:// URL"),

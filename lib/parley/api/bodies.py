@@ -127,6 +127,11 @@ def config(channel: str, wanted: Integration) -> dict[str, Any]:
     return validated(CONFIGS[channel], wanted.config, "/config").model_dump(exclude_none=True)
 
 
+def _said(message: str) -> str:
+    """Give what pydantic says without what it calls our own errors."""
+    return message.removeprefix("Value error, ")
+
+
 def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:
     """Validate a body. Raises Problem with JSON pointers, one for each place and never with what was sent."""
     try:
@@ -135,7 +140,7 @@ def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:
         found: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_input=False):
             is_missing = fault["type"] == "missing"
-            found.setdefault(prefix + _pointer(value, fault["loc"], is_missing=is_missing), fault["msg"])
+            found.setdefault(prefix + _pointer(value, fault["loc"], is_missing=is_missing), _said(fault["msg"]))
         errors = [{"pointer": at, "detail": said} for at, said in found.items()]
         raise Problem("invalid", errors=errors[:20]) from None
 
