@@ -8,11 +8,14 @@ import argparse
 import itertools
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing import Queue
 from pathlib import Path
 
 from rich.console import Console
@@ -41,7 +44,11 @@ def main() -> int:
     if options.seed is not None:
         return _one(options.seed)
     begun = time.monotonic()
-    with ProcessPoolExecutor(WORKERS, initializer=_start) as pool:
+    urls: Queue[str] = Queue()
+    with ExitStack() as stack:
+        for _ in range(WORKERS):
+            urls.put(stack.enter_context(_server()))
+        pool = stack.enter_context(ProcessPoolExecutor(WORKERS, initializer=_start, initargs=(urls,)))
         table = Table(title="What the simulation found", title_justify="left")
         for column in ("", "worlds", "went wrong"):
             table.add_column(column, justify="left" if not column else "right")
@@ -70,23 +77,27 @@ def main() -> int:
 
 
 def _one(seed: int) -> int:
-    _start()
-    finding = chance(_ground[0], seed)
+    with _server() as url:
+        finding = chance(Ground(url), seed)
     console.print(str(finding) if finding else f"SEED={seed}: all promises were kept")
     return 1 if finding else 0
 
 
-def _start() -> None:
-    """Give this process a PostgreSQL of its own; it ends with the process."""
-    import atexit
+@contextmanager
+def _server() -> Iterator[str]:
+    """Start a PostgreSQL; gives its URL. It ends with the block, and leaves nothing."""
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "postgres", durable=False) as server:
+        url = server.start()
+        migrate.apply(url)
+        yield url
+        server.stop("immediate")
+        shutil.rmtree(server.home, ignore_errors=True)
 
+
+def _start(urls: "Queue[str]") -> None:
+    """Give this process a database of its own."""
     logging.disable(logging.CRITICAL)
-    postgres = EmbeddedPostgres(Path(tempfile.mkdtemp()) / "postgres", durable=False)
-    url = postgres.start()
-    atexit.register(postgres.kill)
-    sys.stdout.flush()
-    migrate.apply(url)
-    _ground.append(Ground(url))
+    _ground.append(Ground(urls.get()))
 
 
 def _play(plans: Iterable[Callable[[], Finding | None]]) -> tuple[int, list[Finding]]:
