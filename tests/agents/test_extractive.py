@@ -242,9 +242,6 @@ def test_what_ships_answers_every_question(database):
     assert wrong == []
 
 
-# --- BUGS 6, 7, 8: append to tests/agents/test_extractive.py ---
-
-
 def test_sections_of_the_same_name_are_named(ask, knowledge):
     """Two documents may have a section of the same heading: they are two sources."""
     knowledge.load("network", {f"{name}.md": f"# Doc\n\n## Scanner\n\nPress {name}.\n" for name in "ab"})

@@ -3,9 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from devkit.serving import LocalServer, Reply
 from parley import dead_letters, envelope
@@ -60,18 +58,6 @@ def env(database_url, broker):
 def command(env):
     """Run the command line; gives its status."""
     return lambda *arguments: dead_letters.main([str(argument) for argument in arguments], env)
-
-
-@pytest.fixture
-def rows(database_url):
-    """Read past the store; or run a statement."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from parley import envelope
 from parley.adapters.postgres.deliveries import Deliveries
@@ -70,18 +68,6 @@ def owed(database):
         return (store or Requests(database, nudge=0, deadline=100_000)).accept(new).request_id
 
     return make
-
-
-@pytest.fixture
-def rows(database_url):
-    """Read past the store; or run a statement."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 def again(rows):
@@ -230,6 +216,27 @@ def test_an_event_that_is_neither_is_rejected(recovery, owed, rows, broker):
         recovery()(envelope.Event("1", "/x", "parley.request.created", body=b"{}"))
 
     assert (broker.events, rows("select * from dead_letters"), rows("select * from heartbeats")) == ([], [], [])
+
+
+@pytest.mark.parametrize("body", [b'{"text":"\\ud83d"}', b'{"number":1e400}'], ids=["half a character", "out of range"])
+def test_json_that_the_database_cannot_hold_is_kept_to_the_byte(recovery, rows, body):
+    """It came as JSON, and cannot be written as JSON again."""
+    recovery()(letter(body=body))
+
+    assert envelope.from_structured(rows("select event from dead_letters")[0]["event"]).body == body
+
+
+@pytest.mark.parametrize("field", ["id", "source", "type", "subject", "knativeerrordest", "reason"])
+@pytest.mark.parametrize("odd", ["a\x00b", "a\ud83d"], ids=["nul", "half a character"])
+def test_an_attribute_that_the_database_cannot_hold_loses_no_letter(recovery, rows, field, odd):
+    """What cannot be written is replaced, the rest is there."""
+    event = letter()
+    document = {**envelope.to_structured(event), field: odd}
+
+    recovery()(envelope.parse({"content-type": "application/cloudevents+json"}, json.dumps(document).encode()))
+
+    (row,) = rows("select event from dead_letters")
+    assert row["event"][field][0] == "a"
 
 
 # --- what is overdue -------------------------------------------------------------------------------------------------
@@ -436,6 +443,49 @@ def test_a_nudge_too_many_does_nothing(recovery, owed, database, broker):
     assert store.claim(request, owner="another", revision="r").verdict == "over"
 
 
+class Refusing(Broker):
+    """Calls the first event none."""
+
+    def publish(self, emit):
+        if not self.events:
+            self.events.append(None)
+            raise Rejected("the broker refused the event with 413")
+        super().publish(emit)
+
+
+def test_a_nudge_that_is_refused_does_not_stop_the_others(database, owed):
+    """The sweep goes on with the next row."""
+    broker = Refusing()
+    for _ in range(3):
+        owed()
+
+    Recovery(Ledger(database), broker, pace=PACE).sweep()
+
+    assert len(broker.contracts) == 2
+
+
+def test_nobody_waits_longer_than_the_deadline(recovery, owed, database, rows):
+    """However long the pause: what is late is looked at when it is late, and then at the usual pace."""
+    owed(Requests(database, nudge=0, deadline=100))
+
+    recovery().sweep()
+    first = rows("select due_at = deadline as ok from requests")
+    rows("update requests set due_at = now() - interval '1 second', deadline = now() - interval '1 second'")
+    recovery().sweep()
+
+    assert first == [{"ok": True}]
+    assert rows("select due_at > now() as ok from requests") == [{"ok": True}]
+
+
+def test_the_next_rank_waits_no_longer_than_the_patience_of_the_one_before(recovery, answered, rank, rows):
+    """The sweep after the deadline ends the delivery, and the next rank takes over."""
+    answered(rank("email", 1, patience=100, to="a@example.org"))
+
+    recovery().sweep()
+
+    assert rows("select due_at = deadline as ok from deliveries") == [{"ok": True}]
+
+
 # --- nudges that a row stands behind ---------------------------------------------------------------------------------
 
 
@@ -490,73 +540,3 @@ def _nudge(channel):
     from parley.domain.delivery import Due
 
     return Due(ids.new(), channel, ids.new(), ids.new()).emit("test", None)
-
-
-# --- BUGS 2 and 3: append to tests/core/test_recovery.py (section "dead letters") ---
-
-
-@pytest.mark.parametrize("body", [b'{"text":"\\ud83d"}', b'{"number":1e400}'], ids=["half a character", "out of range"])
-def test_json_that_the_database_cannot_hold_is_kept_to_the_byte(recovery, rows, body):
-    """It came as JSON, and cannot be written as JSON again."""
-    recovery()(letter(body=body))
-
-    assert envelope.from_structured(rows("select event from dead_letters")[0]["event"]).body == body
-
-
-@pytest.mark.parametrize("field", ["id", "source", "type", "subject", "knativeerrordest", "reason"])
-@pytest.mark.parametrize("odd", ["a\x00b", "a\ud83d"], ids=["nul", "half a character"])
-def test_an_attribute_that_the_database_cannot_hold_loses_no_letter(recovery, rows, field, odd):
-    """What cannot be written is replaced, the rest is there."""
-    event = letter()
-    document = {**envelope.to_structured(event), field: odd}
-
-    recovery()(envelope.parse({"content-type": "application/cloudevents+json"}, json.dumps(document).encode()))
-
-    (row,) = rows("select event from dead_letters")
-    assert row["event"][field][0] == "a"
-
-
-# --- BUGS 4 and 5: append to tests/core/test_recovery.py (section "what is overdue") ---
-
-
-class Refusing(Broker):
-    """Calls the first event none."""
-
-    def publish(self, emit):
-        if not self.events:
-            self.events.append(None)
-            raise Rejected("the broker refused the event with 413")
-        super().publish(emit)
-
-
-def test_a_nudge_that_is_refused_does_not_stop_the_others(database, owed):
-    """The sweep goes on with the next row."""
-    broker = Refusing()
-    for _ in range(3):
-        owed()
-
-    Recovery(Ledger(database), broker, pace=PACE).sweep()
-
-    assert len(broker.contracts) == 2
-
-
-def test_nobody_waits_longer_than_the_deadline(recovery, owed, database, rows):
-    """However long the pause: what is late is looked at when it is late, and then at the usual pace."""
-    owed(Requests(database, nudge=0, deadline=100))
-
-    recovery().sweep()
-    first = rows("select due_at = deadline as ok from requests")
-    rows("update requests set due_at = now() - interval '1 second', deadline = now() - interval '1 second'")
-    recovery().sweep()
-
-    assert first == [{"ok": True}]
-    assert rows("select due_at > now() as ok from requests") == [{"ok": True}]
-
-
-def test_the_next_rank_waits_no_longer_than_the_patience_of_the_one_before(recovery, answered, rank, rows):
-    """The sweep after the deadline ends the delivery, and the next rank takes over."""
-    answered(rank("email", 1, patience=100, to="a@example.org"))
-
-    recovery().sweep()
-
-    assert rows("select due_at = deadline as ok from deliveries") == [{"ok": True}]

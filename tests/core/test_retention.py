@@ -8,7 +8,6 @@ from datetime import timedelta
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from parley import envelope
 from parley.adapters.postgres.api import Keys
@@ -31,18 +30,6 @@ NEVER = {field.name: 100_000 for field in fields(Retention)}
 class Broker:
     def publish(self, emit):
         """Take it."""
-
-
-@pytest.fixture
-def rows(database_url):
-    """Read past the store; or run a statement."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from parley.adapters.postgres.ledger import Ledger
 from parley.adapters.postgres.requests import Requests
@@ -72,18 +70,6 @@ def look(standby):
         one = standby()
         one.look()
         one.close()
-
-    return run
-
-
-@pytest.fixture
-def rows(database_url):
-    """Read past the store; or run a statement."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
 
     return run
 

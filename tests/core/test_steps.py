@@ -1,18 +1,7 @@
 """A turn of several steps: tools called once, going on elsewhere, cancelled in between."""
 
 import pytest
-from core.test_turns import (  # noqa: F401 - fixtures
-    AGENTS,
-    Died,
-    ask,
-    broker,
-    engine,
-    planner,
-    rows,
-    standing,
-    store,
-    user,
-)
+from core.turning import AGENTS, Died
 
 from parley.adapters.postgres.requests import Requests
 from parley.agents.loop import MOST_CALLS, Answer, Call
@@ -52,12 +41,7 @@ def tools():
 
 
 @pytest.fixture
-def impatient(database):
-    return Requests(database, lease=0)
-
-
-@pytest.fixture
-def turns(store, engine, broker, planner, tools):  # noqa: F811
+def turns(store, engine, broker, planner, tools):
     def make(**other):
         options = {"owner": "me", "revision": "r1", "tools": tools, **other}
         used = options.pop("store", store)
@@ -66,7 +50,7 @@ def turns(store, engine, broker, planner, tools):  # noqa: F811
     return make
 
 
-def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, tools, standing, rows):  # noqa: F811
+def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, tools, standing, rows):
     seen = []
     engine.script = [TICKET, Answer("Done.")]
     original = engine.ask
@@ -83,14 +67,14 @@ def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, to
     assert kept[1]["output"] == {"text": "T-1"}
 
 
-def test_a_tool_that_says_no_says_it_to_the_model(turns, ask, engine, tools, standing):  # noqa: F811
+def test_a_tool_that_says_no_says_it_to_the_model(turns, ask, engine, tools, standing):
     engine.script, tools.told = [TICKET, Answer("It cannot be.")], ToolFailed("no such laptop")
     created = ask()
     turns()(created)
     assert standing(created)["result"]["text"] == "It cannot be."
 
 
-def test_a_tool_that_does_not_exist_is_an_error_for_the_model(turns, ask, engine, standing):  # noqa: F811
+def test_a_tool_that_does_not_exist_is_an_error_for_the_model(turns, ask, engine, standing):
     engine.script = [TICKET, Answer("I cannot.")]
     created = ask()
     turns(tools=None)(created)
@@ -101,7 +85,7 @@ def died():
     raise Died
 
 
-def test_after_a_crash_a_repeatable_tool_is_called_again_with_its_key(turns, ask, engine, tools, impatient):  # noqa: F811
+def test_after_a_crash_a_repeatable_tool_is_called_again_with_its_key(turns, ask, engine, tools, impatient):
     engine.script, tools.told = [TICKET], died
     created = ask()
     with pytest.raises(Died):
@@ -113,7 +97,7 @@ def test_after_a_crash_a_repeatable_tool_is_called_again_with_its_key(turns, ask
     assert len(engine.asked) == 2, "the first answer is in the journal"
 
 
-def test_after_a_crash_a_tool_that_can_be_asked_is_asked(turns, ask, engine, tools, impatient):  # noqa: F811
+def test_after_a_crash_a_tool_that_can_be_asked_is_asked(turns, ask, engine, tools, impatient):
     tools.kind, engine.script, tools.told = "look_up", [TICKET], died
     created = ask()
     with pytest.raises(Died):
@@ -123,7 +107,7 @@ def test_after_a_crash_a_tool_that_can_be_asked_is_asked(turns, ask, engine, too
     assert (len(tools.calls), tools.looked) == (1, [tools.calls[0][2]])
 
 
-def test_a_tool_that_was_asked_and_has_done_nothing_is_called(turns, ask, engine, tools, impatient):  # noqa: F811
+def test_a_tool_that_was_asked_and_has_done_nothing_is_called(turns, ask, engine, tools, impatient):
     tools.kind, engine.script, tools.told = "look_up", [TICKET], died
     created = ask()
     with pytest.raises(Died):
@@ -133,7 +117,7 @@ def test_a_tool_that_was_asked_and_has_done_nothing_is_called(turns, ask, engine
     assert len(tools.calls) == 2
 
 
-def test_after_a_crash_any_other_tool_is_never_touched_again(turns, ask, engine, tools, impatient, rows):  # noqa: F811
+def test_after_a_crash_any_other_tool_is_never_touched_again(turns, ask, engine, tools, impatient, rows):
     tools.kind, engine.script, tools.told = "never", [TICKET], died
     created = ask()
     with pytest.raises(Died):
@@ -143,7 +127,7 @@ def test_after_a_crash_any_other_tool_is_never_touched_again(turns, ask, engine,
     assert rows("select output from steps where kind = 'tool'")[0]["output"] == {"text": UNKNOWN}
 
 
-def test_a_tool_that_is_down_gives_the_turn_back(turns, ask, engine, tools, standing):  # noqa: F811
+def test_a_tool_that_is_down_gives_the_turn_back(turns, ask, engine, tools, standing):
     engine.script, tools.told = [TICKET], Unavailable("down")
     created = ask()
     with pytest.raises(Unavailable):
@@ -154,7 +138,7 @@ def test_a_tool_that_is_down_gives_the_turn_back(turns, ask, engine, tools, stan
     assert tools.calls[0] == tools.calls[1]
 
 
-def test_a_model_that_never_stops_calling_tools_is_stopped(turns, ask, engine, tools, standing):  # noqa: F811
+def test_a_model_that_never_stops_calling_tools_is_stopped(turns, ask, engine, tools, standing):
     engine.script = [TICKET] * (MOST_CALLS + 1)
     created = ask()
     turns()(created)
@@ -162,7 +146,7 @@ def test_a_model_that_never_stops_calling_tools_is_stopped(turns, ask, engine, t
     assert standing(created)["state"] == "completed"
 
 
-def test_a_long_turn_goes_on_in_another_invocation(turns, ask, engine, tools, standing, database):  # noqa: F811
+def test_a_long_turn_goes_on_in_another_invocation(turns, ask, engine, tools, standing, database):
     """After each step, when the time of an invocation is up; the attempts are not counted."""
     engine.script = [TICKET, Answer("Done.")]
     created = ask()
@@ -177,7 +161,7 @@ def test_a_long_turn_goes_on_in_another_invocation(turns, ask, engine, tools, st
     assert standing(created)["attempt"] == 0
 
 
-def test_a_process_that_is_told_to_leave_gives_its_turn_on(turns, ask, engine, standing):  # noqa: F811
+def test_a_process_that_is_told_to_leave_gives_its_turn_on(turns, ask, engine, standing):
     engine.script = [TICKET, Answer("Done.")]
     created = ask()
     reply = turns(leaving=lambda: True)(created)
@@ -187,7 +171,7 @@ def test_a_process_that_is_told_to_leave_gives_its_turn_on(turns, ask, engine, s
     assert standing(created)["result"]["text"] == "Done."
 
 
-def test_a_cancel_is_seen_before_a_tool_is_called(turns, ask, engine, tools, store, user, standing):  # noqa: F811
+def test_a_cancel_is_seen_before_a_tool_is_called(turns, ask, engine, tools, store, user, standing):
     created = ask()
 
     def cancelled():
@@ -200,7 +184,7 @@ def test_a_cancel_is_seen_before_a_tool_is_called(turns, ask, engine, tools, sto
     assert tools.calls == []
 
 
-def test_what_waits_is_cancelled_at_once_and_the_next_is_nudged(ask, store, user, standing):  # noqa: F811
+def test_what_waits_is_cancelled_at_once_and_the_next_is_nudged(ask, store, user, standing):
     first, second = ask(), ask()
     following = store.cancel(first.request_id, user, {"title": "Cancelled."})
     assert following.contract == second
@@ -210,14 +194,14 @@ def test_what_waits_is_cancelled_at_once_and_the_next_is_nudged(ask, store, user
     assert standing(first)["error"] == {"title": "Cancelled."}
 
 
-def test_nobody_cancels_for_another(ask, store, standing):  # noqa: F811
+def test_nobody_cancels_for_another(ask, store, standing):
     created = ask()
     assert store.cancel(created.request_id, ids.new(), {"title": "x"}) is None
     assert standing(created)["state"] == "queued"
     assert RequestCreated(request_id=created.request_id, session_id=created.session_id) == created
 
 
-def test_a_heartbeat_keeps_a_slow_turn(turns, ask, engine, database, standing, rows):  # noqa: F811
+def test_a_heartbeat_keeps_a_slow_turn(turns, ask, engine, database, standing, rows):
     """The model takes longer than the lease; the lease is renewed meanwhile."""
     created = ask()
     short = Requests(database, lease=0.4)

@@ -3,117 +3,23 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+from core.turning import AGENTS, CITATION, TRACE, Died
 
-from parley.adapters.files import load_defaults
 from parley.adapters.postgres.api import Views
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
-from parley.agents.config import parse
 from parley.agents.loop import Answer
 from parley.channels.outcome import Delivered
 from parley.domain import ids
 from parley.domain.events import RequestCreated, ResponseReady
 from parley.domain.plan import Plan
-from parley.domain.requests import NewRequest, SessionWanted
+from parley.domain.requests import SessionWanted
 from parley.errors import Rejected, Unavailable
-from parley.turns import Planner, Turns
-
-DEFAULTS = load_defaults(Path(__file__).parents[2] / "config" / "integrations.yaml")
-THREAD = SessionWanted(thread="slack:T1:C1:1.1")
-ORIGIN = {"channel": "slack", "workspace": "T1", "conversation": "C1", "thread": "1.1", "user": "U1"}
-TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-CITATION = {"document": "vpn", "title": "VPN", "heading": "Access", "anchor": "access"}
-AGENTS = parse(
-    {
-        name: {"name": name, "description": "Helps.", "instructions": "Help.", **fields}
-        for name, fields in {
-            "routing": {"entry": True, "hands_over_to": ["desk"]},
-            "desk": {"hands_over_to": ["routing"]},
-        }.items()
-    }
-)
-
-
-class Died(BaseException):
-    """The process ends here: nobody catches it, and nothing is given back."""
-
-
-class Engine:
-    """Says what it is told, in this order, then "Yes."; what it is told may also be an error, or something to do."""
-
-    def __init__(self):
-        self.script, self.asked = [], []
-
-    def ask(self, agent, conversation):
-        self.asked.append((agent.name, conversation.question, conversation.history))
-        told = self.script.pop(0) if self.script else Answer("Yes.")
-        said = told() if callable(told) else told
-        if isinstance(said, BaseException):
-            raise said
-        return said
-
-
-class Broker:
-    """Keeps what is published; can be down."""
-
-    def __init__(self):
-        self.contracts = []
-        self.is_down = False
-
-    def publish(self, emit):
-        if self.is_down:
-            raise Unavailable("the broker cannot be reached")
-        self.contracts.append(emit.contract)
-
-
-@pytest.fixture
-def engine():
-    return Engine()
-
-
-@pytest.fixture
-def broker():
-    return Broker()
-
-
-@pytest.fixture
-def user(database):
-    return Users(database).meet("slack", "T1:U1", email="ann@example.org", name="Ann", timezone=None)
-
-
-@pytest.fixture
-def store(database):
-    return Requests(database)
-
-
-@pytest.fixture
-def impatient(database):
-    """A store whose leases end at once: whoever holds a turn may lose it at any moment."""
-    return Requests(database, lease=0)
-
-
-@pytest.fixture
-def planner(database):
-    return Planner(DEFAULTS, Users(database).plan_inputs)
-
-
-@pytest.fixture
-def ask(store, user):
-    """Store a question; gives the event that says so. All are of one session, in the order of the calls."""
-
-    def make(content="Why?", *, into=store, **fields):
-        values = {"user_id": user, "session": THREAD, "source": "slack", "origin": ORIGIN, "traceparent": TRACE}
-        new = NewRequest(id=ids.new(), content=content, principal="test", route="test", **{**values, **fields})
-        accepted = into.accept(new)
-        return RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
-
-    return make
+from parley.turns import Turns
 
 
 @pytest.fixture
@@ -124,24 +30,6 @@ def turns(store, engine, broker, planner):
         return Turns(store, AGENTS, engine, planner, broker, owner=owner, revision=revision)
 
     return make
-
-
-@pytest.fixture
-def rows(database_url):
-    """Read past the store; or run a statement."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
-
-
-@pytest.fixture
-def standing(rows):
-    """Read the row of a request."""
-    return lambda created: rows("select * from requests where id = %s", created.request_id)[0]
 
 
 # --- a turn ----------------------------------------------------------------------------------------------------------
@@ -368,6 +256,19 @@ def test_a_cancel_during_the_turn_wins_over_its_answer(turns, ask, engine, plann
     assert (rows("select * from messages"), rows("select * from deliveries")) == ([], [])
 
 
+def test_a_bug_in_the_planner_does_not_keep_a_request_open_for_ever(turns, ask, database_url, standing):
+    """It ends without being told by any channel, and can be polled."""
+    created = ask()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("update requests set deadline = now() - interval '1 second'")
+
+    def bug(_):
+        raise ValueError("bug")
+
+    assert turns(planner=bug)(created) is None
+    assert standing(created)["state"] == "failed"
+
+
 # --- given back, lost, taken over ------------------------------------------------------------------------------------
 
 
@@ -526,6 +427,36 @@ def test_a_journal_is_of_one_question(turns, ask, engine, dies, standing):
     assert [standing(created)["result"]["text"] for created in (first, second)] == ["One.", "Two."]
 
 
+def test_what_another_configuration_decided_is_found_again(turns, ask, engine, dies, standing):
+    """The journal of a turn may hold steps of two revisions: each finds its own."""
+    engine.script = [Answer("Old."), Answer("New."), Answer("Again.")]
+    created = ask()
+
+    dies(created, revision="r1")
+    dies(created, revision="r2")
+    turns(revision="r2")(created)
+
+    assert len(engine.asked) == 2
+    assert standing(created)["result"]["text"] == "New."
+
+
+def test_a_bug_after_the_step_is_given_up_under_another_configuration_too(turns, ask, engine, dies, database, standing):
+    """A step that is done is not journaled anew, so failures after it add up."""
+    created = ask()
+    dies(created, revision="r1")
+
+    def bug(_):
+        raise ValueError("bug")
+
+    handle = turns(store=Requests(database, max_attempts=3), planner=bug, revision="r2")
+    for _ in range(3):
+        with pytest.raises(ValueError, match="bug"):
+            handle(created)
+
+    assert len(engine.asked) == 2
+    assert standing(created)["attempt"] == 3
+
+
 # --- the session -----------------------------------------------------------------------------------------------------
 
 
@@ -607,49 +538,3 @@ def test_the_plan_is_the_users_own(turns, ask, database, user, rows, own, fields
 
 def _now():
     return datetime.now(UTC)
-
-
-# --- BUG 1: append to tests/core/test_turns.py (section "the journal") ---
-
-
-def test_what_another_configuration_decided_is_found_again(turns, ask, engine, dies, standing):
-    """The journal of a turn may hold steps of two revisions: each finds its own."""
-    engine.script = [Answer("Old."), Answer("New."), Answer("Again.")]
-    created = ask()
-
-    dies(created, revision="r1")
-    dies(created, revision="r2")
-    turns(revision="r2")(created)
-
-    assert len(engine.asked) == 2
-    assert standing(created)["result"]["text"] == "New."
-
-
-def test_a_bug_after_the_step_is_given_up_under_another_configuration_too(turns, ask, engine, dies, database, standing):
-    """A step that is done is not journaled anew, so failures after it add up."""
-    created = ask()
-    dies(created, revision="r1")
-
-    def bug(_):
-        raise ValueError("bug")
-
-    handle = turns(store=Requests(database, max_attempts=3), planner=bug, revision="r2")
-    for _ in range(3):
-        with pytest.raises(ValueError, match="bug"):
-            handle(created)
-
-    assert len(engine.asked) == 2
-    assert standing(created)["attempt"] == 3
-
-
-def test_a_bug_in_the_planner_does_not_keep_a_request_open_for_ever(turns, ask, database_url, standing):
-    """It ends without being told by any channel, and can be polled."""
-    created = ask()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("update requests set deadline = now() - interval '1 second'")
-
-    def bug(_):
-        raise ValueError("bug")
-
-    assert turns(planner=bug)(created) is None
-    assert standing(created)["state"] == "failed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from devkit.serving import LocalServer, Reply
 from parley import envelope, serve
 from parley.domain.events import ResponseReady
 
@@ -59,3 +60,17 @@ def row(database_url):
             return cursor.fetchone() if cursor.description else None
 
     return read
+
+
+@pytest.fixture
+def broker():
+    """What K_SINK names: `status` is what it answers, `events` is what it got."""
+
+    def answer(request):
+        server.events.append(envelope.parse(request.headers, request.body))
+        return Reply(server.status)
+
+    server = LocalServer(answer)
+    server.events, server.status = [], 202
+    with server:
+        yield server

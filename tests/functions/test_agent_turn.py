@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from devkit.serving import LocalServer, Reply
 from parley import envelope, serve
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.requests import Requests
@@ -19,20 +18,6 @@ from parley.errors import Misconfigured
 ROOT = Path(__file__).parents[2]
 ORIGIN = {"channel": "slack", "workspace": "T1", "conversation": "C1", "thread": "1.1", "user": "U1"}
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-
-
-@pytest.fixture
-def broker():
-    """What K_SINK names: `status` is what it answers, `events` is what it got."""
-
-    def answer(request):
-        server.events.append(envelope.parse(request.headers, request.body))
-        return Reply(server.status)
-
-    server = LocalServer(answer)
-    server.events, server.status = [], 202
-    with server:
-        yield server
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from devkit.serving import LocalServer, Reply
 from parley import envelope, serve
 from parley.domain.events import ResponseReady
 from parley.domain.retention import Retention
@@ -17,20 +16,6 @@ FOLDER = Path(__file__).parents[2] / "functions" / "recover"
 TICK = envelope.Event("1", "/ping", "dev.knative.sources.ping", body=b'{"task":"sweep"}')
 EVENT = envelope.Event("e1", "/parley/normalize", "parley.request.created", subject="7", body=b'{"request_id":"7"}')
 EMAIL = "http://deliver-email.parley.svc/"
-
-
-@pytest.fixture
-def broker():
-    """What K_SINK names: `status` is what it answers, `events` is what it got."""
-
-    def answer(request):
-        server.events.append(envelope.parse(request.headers, request.body))
-        return Reply(server.status)
-
-    server = LocalServer(answer)
-    server.events, server.status = [], 202
-    with server:
-        yield server
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ Time is virtual, for Python and for PostgreSQL: `sim.clock_timestamp()` hides Po
 import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,9 @@ from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.ledger import Ledger
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
-from parley.agents import loop
-from parley.agents.config import Agent, parse
-from parley.channels.outcome import Delivered, Failed, Retry, Sent, Unsure, Wait
+from parley.agents.config import parse
 from parley.delivery import Courier
 from parley.domain import ids
-from parley.domain.delivery import Job
 from parley.domain.events import Emit, MessageReceived, RequestCreated
 from parley.domain.overdue import Pace
 from parley.domain.plan import Default, Defaults
@@ -36,6 +33,7 @@ from parley.recovery import Recovery
 from parley.turns import Planner, Turns
 from simulation.fate import Fate
 from simulation.scheduler import Crash, Pointed, Scheduler, Task
+from simulation.vendors import Arrival, Channel, Directory, Engine, Fault, Tools
 
 LEASE = 60.0
 TICK = 60.0
@@ -71,17 +69,6 @@ class Question:
     person: int
     thread: int
     tools: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What a person got."""
-
-    channel: str
-    place: str
-    delivery_id: UUID
-    request_id: UUID
-    also_by: tuple[str, ...]
 
 
 @dataclass
@@ -143,6 +130,7 @@ class World:
         self.effects: Counter[tuple[str, str]] = Counter()  # (kind, what) → how often it took effect
         self.keys: set[UUID] = set()
         self.asked: Counter[str] = Counter()
+        self._publish_fault: str | None = None
         self._next_tick = ground.seconds + TICK
         self._begun = ground.seconds
         self._chance = random.Random(self.number)
@@ -160,15 +148,15 @@ class World:
         clock = lambda: self.ground.seconds  # noqa: E731
         users = Users(database)
         turns = Turns(
-            pointed("requests", requests), AGENTS, _Engine(self),
+            pointed("requests", requests), AGENTS, Engine(self),
             Planner(DEFAULTS, pointed("users", users).plan_inputs), self, owner="sim", revision="1",
-            tools=_Tools(self), beat=LEASE / 3, clock=clock,
+            tools=Tools(self), beat=LEASE / 3, clock=clock,
         )  # fmt: skip
         couriers = {
-            name: Courier(name, pointed("deliveries", deliveries), _Channel(self, name), can_ask=ask, clock=clock)
+            name: Courier(name, pointed("deliveries", deliveries), Channel(self, name), can_ask=ask, clock=clock)
             for name, ask in (("slack", True), ("email", False))
         }
-        intake = Intake(pointed("people", users), pointed("requests", requests), _Directory(), keys=None)
+        intake = Intake(pointed("people", users), pointed("requests", requests), Directory(), keys=None)
         pace = Pace(first=30, longest=900)
         self._recovery = Recovery(
             pointed("ledger", Ledger(database)), self, pace=pace, clock=clock, chance=self._chance.random
@@ -190,8 +178,6 @@ class World:
         """Be the broker, to whoever publishes."""
         self.scheduler.point("publish before")
         self._take(emit.contract, self._publish_fault)
-
-    _publish_fault: str | None = None
 
     def _take(self, contract: Any, fault: str | None) -> None:
         self._publish_fault = None
@@ -264,7 +250,7 @@ class World:
         elif point.startswith("publish"):
             self._publish_fault = fault
         elif fault:
-            task.order = _Fault(fault)
+            task.order = Fault(fault)
         return True
 
     def _ended(self, task: Task) -> None:
@@ -392,101 +378,6 @@ class World:
                 count = self.effects[kind, f"q{number}"]
                 if count > 1 or (count == 0 and kind != "never"):
                     yield f"q{number}: {kind} took effect {count} times"
-
-
-class _Fault(Exception):
-    """What a channel or a model meets; not a crash."""
-
-
-@dataclass
-class _Engine:
-    """The model: hands over, calls the question's tools one after the other, answers."""
-
-    world: World
-
-    def ask(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
-        self.world.scheduler.point("engine.ask before")
-        answer = self._answer(agent, conversation)
-        self.world.scheduler.point("engine.ask after")
-        return answer
-
-    def _answer(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
-        name, *tools = conversation.question.split()
-        self.world.asked[name] += 1
-        if agent.name == "front":
-            return loop.Answer("", hand_over_to="desk")
-        if len(conversation.results) < len(tools):
-            kind = tools[len(conversation.results)]
-            return loop.Answer("", call=loop.Call(kind, {"what": name}))
-        return loop.Answer(f"{name} after {len(conversation.history) // 2}")
-
-
-@dataclass
-class _Tools:
-    """Three tools: one knows its keys, one can be asked, one can do neither."""
-
-    world: World
-    done: dict[UUID, str] = field(default_factory=dict)
-
-    def again(self, name: str) -> Any:
-        return name
-
-    def run(self, name: str, arguments: Mapping[str, Any], key: UUID) -> str:
-        self.world.scheduler.point("tools.run before")
-        if not (name == "repeat" and key in self.done):
-            self.world.effects[name, arguments["what"]] += 1
-            self.done[key] = f"{name} done"
-        self.world.scheduler.point("tools.run after")
-        return self.done[key]
-
-    def look_up(self, _: str, key: UUID) -> str | None:
-        self.world.scheduler.point("tools.look_up before")
-        return self.done.get(key)
-
-
-@dataclass
-class _Channel:
-    """A vendor: takes what it gets, unless fate is against it."""
-
-    world: World
-    name: str
-
-    def send(self, job: Job, _: float) -> Sent:
-        try:
-            self.world.scheduler.point("send before")
-        except _Fault as fault:
-            if str(fault) == "unsure":
-                return Sent(Unsure("reset before it was taken"))
-            down = {"refused": Failed("no such place"), "limited": Wait(5.0), "down": Retry("503")}
-            return Sent(down[str(fault)])
-        place = ":".join(str(value) for value in job.address.values())
-        arrival = Arrival(self.name, place, job.delivery_id, job.request_id, job.also_by)
-        self.world.arrivals.append(arrival)
-        try:
-            self.world.scheduler.point("send after")
-        except (_Fault, Unavailable):
-            return Sent(Unsure("the answer was lost"))
-        return Sent(Delivered(str(len(self.world.arrivals))))
-
-    def find(self, job: Job, _: float) -> Sent | None:
-        try:
-            self.world.scheduler.point("find before")
-        except Unavailable:
-            return Sent(Unsure("it cannot be asked now"))
-        found = any(arrival.delivery_id == job.delivery_id for arrival in self.world.arrivals)
-        return Sent(Delivered("found")) if found else None
-
-
-@dataclass(frozen=True)
-class _Person:
-    email: str | None
-    name: str
-    timezone: str | None = None
-
-
-class _Directory:
-    def profile(self, user: str) -> _Person:
-        return _Person(f"{user.lower()}@example.org", user)
 
 
 @contextmanager
