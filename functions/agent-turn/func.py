@@ -41,6 +41,7 @@ class Config:
     config_dir: Path = Path(__file__).parent / "config"
     turn_lease_seconds: config.Seconds = 60
     turn_attempts: config.Count = 6
+    approval_seconds: config.Seconds = 3600
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
     llama_stack_url: str | None = None
@@ -49,7 +50,8 @@ class Config:
 
 
 def build(cfg: Config) -> Turns:
-    database, publisher = Database(cfg.database_url, name="agent-turn"), Publisher(cfg.k_sink, "agent-turn")
+    database = Database(cfg.database_url, name="agent-turn", min_schema=4)
+    publisher = Publisher(cfg.k_sink, "agent-turn")
     agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
     engine: Extractive | LlamaStack = Extractive(agents, knowledge)
     if url := cfg.llama_stack_url:
@@ -64,6 +66,7 @@ def build(cfg: Config) -> Turns:
         revision=revision(agents),
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
         beat=cfg.turn_lease_seconds / 3,
+        patience=cfg.approval_seconds,
         leaving=runtime.leaving.is_set,
     )
 

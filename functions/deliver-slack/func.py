@@ -32,7 +32,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-slack")
+    database = Database(cfg.database_url, name="deliver-slack", min_schema=4)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     return Courier("slack", store, Slack(cfg.slack_bot_token, cfg.slack_api_url), can_ask=True)
 

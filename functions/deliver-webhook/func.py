@@ -32,7 +32,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-webhook")
+    database = Database(cfg.database_url, name="deliver-webhook", min_schema=4)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     channel = Webhooks(cfg.webhook_signing_key, allow=cfg.webhook_allow_private)
     return Courier("webhook", store, channel, can_ask=True)

@@ -36,7 +36,7 @@ class Config:
 
 
 def build(cfg: Config) -> Intake:
-    database = Database(cfg.database_url, name="normalize", min_schema=3)
+    database = Database(cfg.database_url, name="normalize", min_schema=4)
     return Intake(
         Users(database),
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds),

@@ -40,7 +40,7 @@ class Config:
 
 
 def build(cfg: Config) -> Recovery:
-    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=2))
+    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=4))
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace, retention=retention)

@@ -37,7 +37,7 @@ class Config:
 
 
 def build(cfg: Config) -> Api:
-    database = Database(cfg.database_url, name="request-api", max_connections=4, min_schema=3)
+    database = Database(cfg.database_url, name="request-api", max_connections=4, min_schema=4)
     publisher = Publisher(cfg.k_sink, "request-api", timeout=2.0)
     return Api(
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from parley import envelope
 from parley.domain import ids
-from parley.domain.events import Emit, MessageReceived, RequestCreated
+from parley.domain.events import Emit, MessageReceived
 from parley.domain.requests import Accepted, NewRequest, SessionWanted
 from parley.errors import Rejected
 
@@ -86,8 +86,7 @@ class Intake:
         accepted = self._store.accept(_request(message, user_id, thread))
         if accepted.replayed and accepted.state != "queued":
             return None
-        contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
-        return Emit(contract, cause="accepted", traceparent=message.traceparent)
+        return Emit(accepted.created(), cause="accepted", traceparent=message.traceparent)
 
     def _who(self, message: MessageReceived) -> UUID:
         identity = f"{message.workspace}:{message.sender}"

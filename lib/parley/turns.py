@@ -16,6 +16,7 @@ from parley import logs
 from parley.agents import loop
 from parley.agents.config import AgentSet
 from parley.domain import turn
+from parley.domain.actions import Decision, Wanted
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Asked, Defaults, Override, Plan, plan
@@ -38,6 +39,8 @@ class Store(Protocol):
     def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> None: ...
     def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
     def renew(self, held: Turn) -> bool: ...
+    def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int: ...
+    def wait(self, held: Turn, wanted: Wanted, plan: Plan) -> list[Due]: ...
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def release(self, held: Turn, *, pause: float, failed: bool) -> None: ...
@@ -50,12 +53,20 @@ class _GoOn(Exception):
     """The turn goes on in another invocation."""
 
 
+class _Waits(Exception):
+    """The turn goes on when somebody has decided."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__(wanted.tool)
+        self.wanted = wanted
+
+
 class Turns:
     """
     The handler of agent-turn.
 
-    Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step. `leaving` says that
-    the process is about to end.
+    Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step, `patience` for a
+    person to decide. `policy` says which calls a person decides about. `leaving` says that the process is about to end.
     """
 
     def __init__(
@@ -69,9 +80,11 @@ class Turns:
         owner: str,
         revision: str,
         tools: Tools | None = None,
+        policy: loop.Policy = lambda _: None,
         standby: Standby | None = None,
         beat: float = 20.0,
         long: float = 120.0,
+        patience: float = 3600.0,
         leaving: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,10 +96,12 @@ class Turns:
         self._owner = owner
         self._revision = revision
         self._tools = tools
+        self._policy = policy
         self._standby = standby
         self._heart = Heart(store.renew, beat)
         self._beat = beat
         self._long = long
+        self._patience = patience
         self._leaving = leaving
         self._clock = clock
 
@@ -111,7 +126,7 @@ class Turns:
         if held is None:
             raise Rejected("no such request")
         logs.bind(session_id=held.session_id, epoch=held.epoch, verdict=held.verdict)
-        if held.verdict in ("busy", "behind"):
+        if held.verdict in ("busy", "behind", "waiting"):
             return None
         if held.verdict == "over":
             due = self._store.due_delivery(held.request_id)
@@ -141,6 +156,7 @@ class Turns:
         return nudges[0] if nudges else None
 
     def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:
+        """End the turn, or let it wait for a person. Gives the due deliveries and the nudge for the next request."""
         if held.verdict != "take":
             state, kind, title = turn.ENDINGS[held.verdict]
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
@@ -148,9 +164,18 @@ class Turns:
             reply = self._answer(held, until)
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
             return self._store.complete(held, result, self._planner(held))
+        except _Waits as waits:
+            return self._wait(held, waits.wanted)
         except Cancelled:
             held.verdict = "cancelled"
             return self._finish(held, until)
+
+    def _wait(self, held: Turn, wanted: Wanted) -> tuple[list[Due], Emit | None]:
+        try:
+            return self._store.wait(held, wanted, self._planner(held)), None
+        except Cancelled:
+            held.verdict = "cancelled"
+            return self._finish(held, 0.0)
 
     def _last_plan(self, held: Turn) -> Plan:
         """
@@ -173,7 +198,7 @@ class Turns:
         conversation = loop.start(self._agents, held.content, held.history, held.agent)
         first = held.step
         while True:
-            decision = loop.decide(self._agents, conversation)
+            decision = loop.decide(self._agents, conversation, self._policy)
             if isinstance(decision, loop.Reply):
                 return decision
             if held.step > first and (self._leaving() or self._clock() > until):
@@ -181,6 +206,8 @@ class Turns:
             if isinstance(decision, loop.AskModel):
                 answer = self._ask(held, decision, conversation)
                 conversation = loop.after(self._agents, conversation, answer)
+            elif isinstance(decision, loop.AskApproval):
+                conversation = loop.decided(conversation, self._decision(held, decision, conversation))
             else:
                 conversation = loop.ran(conversation, self._run(held, decision.call, conversation))
 
@@ -193,9 +220,18 @@ class Turns:
         self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
         return answer
 
+    def _decision(self, held: Turn, asked: loop.AskApproval, conversation: loop.Conversation) -> Decision:
+        """Give what was decided, from the journal. Raises _Waits when nobody was asked yet."""
+        call = asked.call
+        mark = self._effect(held, conversation, "approval", call)
+        if done := held.journaled(mark):
+            decision: Decision = done.output["decision"]
+            return decision
+        raise _Waits(Wanted(call.name, call.arguments, asked.risk, asked.summary, mark, self._patience))
+
     def _run(self, held: Turn, call: loop.Call, conversation: loop.Conversation) -> str:
         """Call a tool, once: with its intent written first, what a crash has swallowed is never repeated blindly."""
-        mark = self._mark(held, conversation, conversation.in_charge, call.name, call.arguments)
+        mark = self._effect(held, conversation, "tool", call)
         step = held.journaled(mark)
         if step and not step.started:
             return str(step.output["text"])
@@ -227,6 +263,10 @@ class Turns:
     def _mark(self, held: Turn, conversation: loop.Conversation, *decision: Any) -> str:
         place = (conversation.handovers, len(conversation.results))
         return turn.fingerprint(*decision, held.content, *place, self._revision)
+
+    def _effect(self, held: Turn, conversation: loop.Conversation, kind: str, call: loop.Call) -> str:
+        """Give the fingerprint of what people decided or the world has felt: that holds for later agents, too."""
+        return turn.fingerprint(kind, call.name, call.arguments, held.content, len(conversation.results))
 
 
 class Planner:

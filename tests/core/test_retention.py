@@ -107,6 +107,11 @@ def everything(database, answered, rank, rows, recovery, user):
         "insert into idempotency_keys (principal, route, key, fingerprint, request_id)"
         " select 'p', 'r', 'k', 'f', id from requests"
     )
+    rows(
+        "insert into actions (id, request_id, step, fingerprint, tool, arguments, digest, risk, summary, state,"
+        " decided_at, expires_at) select gen_random_uuid(), id, 1, 'f', 't', '{}', 'd', 'write', 's', 'denied', now(),"
+        " now() from requests"
+    )
     recovery()(envelope.Event("1", "/x", "x", extensions={"knativeerrordest": "http://x/"}))
     recovery()(envelope.Event("2", "/x", "x", extensions={"knativeerrordest": "http://x/"}))
     rows("update dead_letters set replayed_at = now() where event_id = '2'")
@@ -158,7 +163,7 @@ def test_nothing_goes_before_its_time(everything, recovery, old, counts):
         (31, {"idempotency_keys": 1, "sessions": 1, "dead_letters": 1}),
         (89, {"idempotency_keys": 1, "sessions": 1, "dead_letters": 1}),
         (92, {"idempotency_keys": 1, "sessions": 2, "dead_letters": 2, "requests": 1, "messages": 2, "steps": 1,
-              "request_events": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1}),
+              "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1}),
     ],
 )  # fmt: skip
 def test_each_has_its_own_time(everything, recovery, old, counts, days, gone):

@@ -367,7 +367,7 @@ def test_function_waits_for_the_columns_that_it_writes(start, postgres_server, d
 
     assert got == 503
     [line] = process.said("not ready")
-    assert line["error"]["text"] == "the schema is at 2, 3 is needed: run the migrations"
+    assert line["error"]["text"] == "the schema is at 2, 4 is needed: run the migrations"
 
 
 def test_readiness_that_hangs_leaves_a_thread_for_liveness(start):

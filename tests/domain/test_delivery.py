@@ -6,7 +6,7 @@ import pytest
 
 from parley.domain.delivery import Due, decide
 
-OPEN = {"due_at": "now", "leased": False, "past_deadline": False, "behind": False, "early": 0.0}
+OPEN = {"due_at": "now", "leased": False, "moot": False, "past_deadline": False, "behind": False, "early": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ OPEN = {"due_at": "now", "leased": False, "past_deadline": False, "behind": Fals
         ({**OPEN, "past_deadline": True, "behind": True}, "expired"),
         ({**OPEN, "behind": True, "early": 5.0}, "behind"),
         ({**OPEN, "early": 0.1}, "early"),
+        ({**OPEN, "moot": True, "behind": True}, "moot"),
     ],
 )
 def test_verdicts(row, verdict):

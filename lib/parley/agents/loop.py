@@ -2,17 +2,21 @@
 The agent loop: what to do next in a turn, decided without touching anything.
 
 A driver asks `decide`, does what it says, and feeds the outcome back, until there is a Reply: AskModel to `after`,
-RunTool to `ran`.
+AskApproval to `decided`, RunTool to `ran`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from parley.agents.config import Agent, AgentSet
+from parley.domain.actions import Decision
 from parley.domain.turn import Message
 
 MOST_HANDOVERS = 3
 MOST_CALLS = 16  # of tools, in one turn
+DENIED = "It was not done: the user has decided against it. Do not ask for it again."
+EXPIRED = "It was not done: nobody has decided in time. Say so."
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,15 @@ class RunTool:
 
 
 @dataclass(frozen=True)
+class AskApproval:
+    """Let a person decide whether this tool is called: the turn waits, perhaps for hours. `summary` is the question."""
+
+    call: Call
+    summary: str
+    risk: str
+
+
+@dataclass(frozen=True)
 class Result:
     """What a tool gave, as the model reads it."""
 
@@ -90,6 +103,10 @@ class Conversation:
     handovers: int = 0
     results: tuple[Result, ...] = ()
     answer: Answer | None = None
+    is_approved: bool = False  # the call that the answer wants
+
+
+Policy = Callable[[Call], AskApproval | None]  # who is asked before a call, and what
 
 
 class Engine(Protocol):
@@ -105,13 +122,16 @@ def start(agents: AgentSet, question: str, history: tuple[Message, ...], in_char
     return Conversation(question, history, known)
 
 
-def decide(agents: AgentSet, conversation: Conversation) -> AskModel | RunTool | Reply:
+def decide(
+    agents: AgentSet, conversation: Conversation, policy: Policy = lambda _: None
+) -> AskModel | RunTool | AskApproval | Reply:
     """Say what comes next."""
     answer = conversation.answer
     if answer is None:
         return AskModel(agents.by_name[conversation.in_charge])
     if answer.call and len(conversation.results) < MOST_CALLS:
-        return RunTool(answer.call)
+        asked = None if conversation.is_approved else policy(answer.call)
+        return asked or RunTool(answer.call)
     text = answer.text or agents.by_name[conversation.in_charge].phrases.unsure
     return Reply(text, answer.citations, conversation.in_charge)
 
@@ -136,4 +156,12 @@ def ran(conversation: Conversation, output: str) -> Conversation:
     answer = conversation.answer
     assert answer, "a model was asked"
     assert answer.call, "it wanted a tool"
-    return replace(conversation, results=(*conversation.results, Result(answer.call, output)), answer=None)
+    results = (*conversation.results, Result(answer.call, output))
+    return replace(conversation, results=results, answer=None, is_approved=False)
+
+
+def decided(conversation: Conversation, decision: Decision) -> Conversation:
+    """Take a person's decision in: what is approved is called, of anything else the model is told."""
+    if decision == "approved":
+        return replace(conversation, is_approved=True)
+    return ran(conversation, {"denied": DENIED, "expired": EXPIRED}[decision])

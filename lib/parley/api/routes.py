@@ -20,7 +20,7 @@ from parley.api.problems import Problem
 from parley.api.waiting import Waiting
 from parley.channels import webhook
 from parley.domain import ids, turn
-from parley.domain.events import Emit, RequestCreated
+from parley.domain.events import Emit
 from parley.domain.keys import Principal
 from parley.domain.requests import (
     TERMINAL,
@@ -127,8 +127,7 @@ class Api:
         logs.bind(request_id=accepted.request_id, session_id=accepted.session_id)
         is_over = accepted.state in TERMINAL
         if not is_over:
-            contract = RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)
-            self._publish(Emit(contract, cause="accepted", traceparent=_traceparent()))
+            self._publish(Emit(accepted.created(), cause="accepted", traceparent=_traceparent()))
         asynchronous, seconds = _preference(flask.request.headers.get("Prefer", ""))
         seconds = LONGEST_WAIT if seconds is None else seconds
         if not (is_over or asynchronous):

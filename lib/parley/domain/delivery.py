@@ -4,6 +4,7 @@ One delivery: who may send it and what follows, decided on a locked row without 
     verdict   what the caller does
     over      ended, not yet due, or unknown: point to what is due of the same answer
     busy      somebody holds a living lease
+    moot      it asks for a decision that is not wanted any more: end it
     behind    an earlier delivery to the same place in the session is open
     early     the vendor asked us to wait
     expired   its patience is over: end it, the next rank is due
@@ -16,9 +17,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from parley.domain.events import Channel, Emit, ResponseReady
+from parley.domain.actions import Action
+from parley.domain.events import Channel, Emit, Kind, ResponseReady
 
-Verdict = Literal["over", "busy", "behind", "early", "expired", "take"]
+Verdict = Literal["over", "busy", "moot", "behind", "early", "expired", "take"]
 
 
 class LeaseLost(Exception):
@@ -33,7 +35,7 @@ class Due:
     channel: Channel
     request_id: UUID
     session_id: UUID
-    kind: Literal["answer", "failure"] = "answer"
+    kind: Kind = "answer"
 
     def emit(self, cause: str, traceparent: str | None) -> Emit:
         """Give the event that nudges it."""
@@ -54,7 +56,7 @@ class Job:
     delivery_id: UUID
     request_id: UUID
     session_id: UUID
-    kind: Literal["answer", "failure"]
+    kind: Kind
     channel: Channel
     address: Mapping[str, Any]
     epoch: int
@@ -70,6 +72,7 @@ class Job:
     ambiguous: bool = False  # an earlier attempt began and has no recorded end: it may have been sent
     first_attempt: float | None = None  # Unix seconds, of the database's clock
     traceparent: str | None = None
+    action: Action | None = None  # of an approval: what is to be decided
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,12 @@ class Claimed:
 
 
 def decide(row: Mapping[str, Any] | None) -> Verdict:
-    """Decide on a locked row of `deliveries` with its `leased`, `past_deadline`, `behind` and `early` (seconds)."""
+    """Decide on a locked row of `deliveries`: `leased`, `moot`, `past_deadline`, `behind`, `early` (seconds)."""
     if row is None or row["due_at"] is None:
         return "over"
     first: tuple[tuple[Verdict, bool], ...] = (
         ("busy", row["leased"]),
+        ("moot", row["moot"]),
         ("expired", row["past_deadline"]),
         ("behind", row["behind"]),
         ("early", row["early"] > 0),

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Channel = Literal["slack", "email", "sms", "webhook", "test"]
+Kind = Literal["answer", "failure", "approval", "escalation"]  # what a delivery says
 Id = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Text = Annotated[str, StringConstraints(max_length=40_000, pattern=r"^[^\x00]*$")]
 
@@ -81,7 +82,7 @@ class ResponseReady(Contract):
     delivery_id: UUID
     session_id: UUID
     channel: Channel
-    kind: Literal["answer", "failure"] = "answer"
+    kind: Kind = "answer"
 
     def subject(self) -> str:
         return str(self.delivery_id)

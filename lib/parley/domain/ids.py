@@ -17,9 +17,9 @@ def new() -> UUID:
     return UUID(int=value)
 
 
-def delivery(request_id: UUID, kind: str, channel: str, rank: int) -> UUID:
-    """Give the id of the one delivery of a request on this channel and rank."""
-    return uuid5(_DELIVERIES, f"{request_id}/{kind}/{channel}/{rank}")
+def delivery(about: UUID, kind: str, channel: str, rank: int) -> UUID:
+    """Give the id of the one delivery of a request, or of an action that is to be decided, on this channel and rank."""
+    return uuid5(_DELIVERIES, f"{about}/{kind}/{channel}/{rank}")
 
 
 def effect(request_id: UUID, step: int, fingerprint: str) -> UUID:

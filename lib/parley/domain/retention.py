@@ -29,6 +29,7 @@ PURGED: Mapping[str, tuple[str, ...]] = {
     "messages": ("requests",),
     "steps": ("requests",),
     "request_events": ("requests",),
+    "actions": ("requests",),
     "deliveries": ("requests",),
     "delivery_attempts": ("requests",),
     "sessions": ("requests", "sessions"),

@@ -6,6 +6,7 @@ Who may take a turn: decisions on a row that is locked, made without touching an
     over        terminal: answer with a delivery that is still due, if any
     busy        somebody holds a living lease
     behind      an earlier request of the session is open; whoever ends it nudges this one
+    waiting     somebody is to decide an action first: whoever does, or the clock, nudges it
     cancelled   end it as the user asked
     expired     its deadline has passed: fail it and tell the user
     spent       taken over too often without a step in between: fail it and tell the user
@@ -21,7 +22,7 @@ from uuid import UUID
 
 from parley.domain.requests import TERMINAL
 
-Verdict = Literal["unknown", "over", "busy", "behind", "cancelled", "expired", "spent", "take"]
+Verdict = Literal["unknown", "over", "busy", "behind", "waiting", "cancelled", "expired", "spent", "take"]
 
 
 # How a turn ends without an answer: state, type and title of its error.
@@ -87,13 +88,14 @@ class Turn:
 
 
 def decide(row: Mapping[str, Any] | None, *, max_attempts: int) -> Verdict:
-    """Decide on a locked row of `requests` with its `leased`, `behind` and `past_deadline`."""
+    """Decide on a locked row of `requests` with its `leased`, `behind`, `waiting` and `past_deadline`."""
     if row is None:
         return "unknown"
     first: tuple[tuple[Verdict, bool], ...] = (
         ("over", row["state"] in TERMINAL),
         ("busy", row["leased"]),
         ("behind", row["behind"]),
+        ("waiting", row["waiting"]),
         ("cancelled", row["cancel_requested"]),
         ("expired", row["past_deadline"]),
         ("spent", row["attempt"] >= max_attempts),

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from parley.adapters.postgres.database import Database, Row, Transaction
 from parley.channels.outcome import Delivered, Failed, Outcome, Parked, Retry, Unsure, Wait
 from parley.domain import delivery, ids
+from parley.domain.actions import Action
 from parley.domain.delivery import Claimed, Due, Job, LeaseLost
-from parley.domain.events import Emit
+from parley.domain.events import Emit, Kind
 from parley.domain.plan import Plan
 
 PARKED, PARKED_LONGEST = 300.0, 3600.0  # seconds until somebody may have cured the credentials
@@ -25,11 +27,15 @@ class Ending:
     maybe_sent: bool = False
 
 
-def store_plan(tx: Transaction, request: Row, plan: Plan, kind: str) -> list[Due]:
-    """Store the deliveries of a plan within the transaction that ends the request; gives those that are due."""
+def store_plan(tx: Transaction, request: Row, plan: Plan, kind: Kind, action_id: UUID | None = None) -> list[Due]:
+    """
+    Store the deliveries of a plan within the transaction that ends the request, or makes it wait for a decision.
+
+    Gives those that are due.
+    """
     due = []
     for rank in plan.ranks:
-        delivery_id = ids.delivery(request["id"], kind, rank.channel, rank.rank)
+        delivery_id = ids.delivery(action_id or request["id"], kind, rank.channel, rank.rank)
         tx.run(
             "insert_delivery",
             id=delivery_id,
@@ -37,6 +43,7 @@ def store_plan(tx: Transaction, request: Row, plan: Plan, kind: str) -> list[Due
             session_id=request["session_id"],
             user_id=request["user_id"],
             kind=kind,
+            action_id=action_id,
             channel=rank.channel,
             rank=rank.rank,
             address=dict(rank.address),
@@ -77,6 +84,9 @@ class Deliveries:
                 return Claimed(verdict, pause=row["early"])
             if verdict == "expired":
                 return Claimed(verdict, None, _expire(tx, row), row["traceparent"])
+            if verdict == "moot":
+                ending = Ending("unknown" if row["ambiguous"] else "cancelled", "decided")
+                return Claimed(verdict, None, _end(tx, row["id"], row["epoch"], ending), row["traceparent"])
             taken = tx.row("take_delivery", id=delivery_id, owner=self._owner, lease=self.lease)
             assert taken, "the row is locked"
         return Claimed(verdict, _job({**row, **taken}))
@@ -185,11 +195,16 @@ def _end(tx: Transaction, delivery_id: UUID, epoch: int, ending: Ending) -> Due 
         raise LeaseLost
     following = None
     if ending.state == "delivered":
-        tx.run("cancel_planned", request_id=row["request_id"], kind=row["kind"])
+        tx.run("cancel_planned", request_id=row["request_id"], kind=row["kind"], action_id=row["action_id"])
     else:
         also_by = [*row["also_by"], *([row["channel"]] if ending.maybe_sent else [])]
         following = tx.row(
-            "promote_next_rank", request_id=row["request_id"], kind=row["kind"], rank=row["rank"], also_by=also_by
+            "promote_next_rank",
+            request_id=row["request_id"],
+            kind=row["kind"],
+            action_id=row["action_id"],
+            rank=row["rank"],
+            also_by=also_by,
         )
     following = following or tx.row("next_at_place", session_id=row["session_id"], address_key=row["address_key"])
     return due_of(following) if following else None
@@ -202,6 +217,7 @@ def due_of(row: Row) -> Due:
 
 def _job(row: Row) -> Job:
     result, error = row["result"] or {}, row["error"] or {}
+    action = _action(row)
     return Job(
         delivery_id=row["id"],
         request_id=row["request_id"],
@@ -215,11 +231,30 @@ def _job(row: Row) -> Job:
         answered_at=row["answered_at"],
         left=(row["deadline"] - row["at"]).total_seconds(),
         question=row["content"],
-        text=result.get("text") or error.get("title") or "",
+        text=action.summary if action else result.get("text") or error.get("title") or "",
         agent=result.get("agent"),
         citations=tuple(result.get("citations") or ()),
         also_by=tuple(row["also_by"]),
         ambiguous=row["ambiguous"],
         first_attempt=row["first_attempt"],
         traceparent=row["traceparent"],
+        action=action,
+    )
+
+
+def _action(row: Row) -> Action | None:
+    shown = row["action"]
+    if shown is None:
+        return None
+    return Action(
+        id=UUID(shown["id"]),
+        request_id=row["request_id"],
+        session_id=row["session_id"],
+        tool=shown["tool"],
+        arguments=shown["arguments"],
+        digest=shown["digest"],
+        risk=shown["risk"],
+        summary=shown["summary"],
+        state=shown["state"],
+        expires_at=datetime.fromisoformat(shown["expires_at"]),
     )

@@ -1,14 +1,19 @@
 """Requests: accepted once, turned by one at a time, ended together with everything that follows from it."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
+from parley.adapters.postgres.actions import expire_action, settle, supersede
 from parley.adapters.postgres.database import Database, Row, Transaction
 from parley.adapters.postgres.deliveries import due_of, store_plan
-from parley.domain import ids, turn
+from parley.domain import actions, ids, turn
+from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
-from parley.domain.events import Emit, RequestCreated
+from parley.domain.events import Emit, Kind, RequestCreated
 from parley.domain.plan import Asked, Override, Plan, last_resort
 from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
 from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
@@ -48,6 +53,9 @@ class Requests:
         """
         Store a request with its key and its place in its session, all in one transaction.
 
+        While the session waits for a decision that its user has been asked for, a yes or no is that decision, and
+        anything else takes the place of what was proposed.
+
         Raises KeyReused for the same key with another fingerprint, NoSuchSession for a given session that is not the
         user's, SessionBusy for one that has an open request when that is not wanted, Unavailable when nothing could be
         stored. Whatever is raised, the key is free.
@@ -56,6 +64,14 @@ class Requests:
             if new.key is not None and not _took_key(tx, new):
                 return _replay(tx, new)
             session_id = self._session(tx, new)
+            awaited = tx.row("awaited_action", session_id=session_id)
+            if awaited and awaited["shown"] and (yes := actions.said(new.content)) is not None:
+                return _decided(tx, new, awaited, "approved" if yes else "denied")
+            if new.unless_busy and tx.row("open_in_session", session_id=session_id):
+                raise SessionBusy
+            instead = awaited and awaited["shown"]
+            if awaited and instead:
+                supersede(tx, awaited, new.user_id)
             place = tx.row("next_place", session_id=session_id, idle=self._idle)
             if place is None:
                 raise Unavailable("the session has just been purged")
@@ -73,10 +89,12 @@ class Requests:
                 delivery=new.delivery,
                 traceparent=new.traceparent,
                 asked_by=new.asked_by,
+                on_busy="coalesce" if new.coalesce else "enqueue",
                 deadline=self._deadline,
                 nudge=self._nudge,
             )
-        return Accepted(new.id, session_id)
+            first = tx.row("next_request", session_id=session_id) if instead else None
+        return Accepted(new.id, session_id, first=first["id"] if first else None)
 
     def claim(self, request_id: UUID, *, owner: str, revision: str) -> Turn | None:
         """
@@ -91,8 +109,10 @@ class Requests:
             verdict = turn.decide(row, max_attempts=self._max_attempts)
             if row is None:
                 return None
-            if verdict in ("over", "busy", "behind"):
+            if verdict in ("over", "busy", "behind", "waiting"):
                 return _turn(row, verdict)
+            if row["state"] == "requires_action":
+                expire_action(tx, request_id)
             taken = tx.row(
                 "take_turn",
                 id=request_id,
@@ -103,7 +123,7 @@ class Requests:
             )
             held = _turn({**row, **(taken or {})}, verdict)
             held.history = _history(tx, row)
-            if row["step"]:
+            if held.step:
                 held.journal = {
                     r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"], r["started"], r["effect_key"])
                     for r in tx.rows("journaled", id=request_id)
@@ -155,6 +175,42 @@ class Requests:
             raise LeaseLost
         return bool(row["cancel_requested"])
 
+    def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int:
+        """
+        Write to the progress log, in this order: (type, data) each. Gives the number of the last one.
+
+        Raises LeaseLost, and Cancelled: then it is written all the same.
+        """
+        events = [{"type": kind, "data": data} for kind, data in told]
+        row = self._database.row("tell", id=held.request_id, epoch=held.epoch, told=Jsonb(events))
+        if row is None:
+            raise LeaseLost
+        if row["cancel_requested"]:
+            raise Cancelled
+        return int(row["events"])
+
+    def wait(self, held: Turn, wanted: Wanted, plan: Plan) -> list[Due]:
+        """
+        Let the turn wait for a decision: the lease is given back, the session's slot is kept.
+
+        Gives the deliveries that ask for it and are due. Raises LeaseLost, and Cancelled.
+        """
+        action_id = ids.new()
+        with self._database.transaction() as tx:
+            tx.row("lock_session_of", id=held.request_id)
+            row = tx.row(
+                "open_action",
+                id=held.request_id,
+                epoch=held.epoch,
+                step=held.step,
+                action_id=action_id,
+                digest=actions.digest(wanted.tool, wanted.arguments),
+                **asdict(wanted),
+            )
+            if row is None:
+                raise Cancelled if tx.row("still_ours", id=held.request_id, epoch=held.epoch) else LeaseLost
+            return store_plan(tx, row, plan, "approval", action_id)
+
     def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
         """
         Cancel a request of this user: at once while it waits, at its next step while it runs; an ended one stays.
@@ -167,7 +223,8 @@ class Requests:
             if row is None:
                 tx.row("ask_cancel", id=request_id, user_id=user_id)
                 return None
-            tx.run("insert_request_event", id=request_id, type="cancelled", data={})
+            tx.run("close_action", id=request_id, state="superseded", by=user_id)
+            tx.run("tell_end", id=request_id, type="cancelled", data={})
             return _following(tx, row)
 
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
@@ -199,7 +256,7 @@ class Requests:
                 agent=result["agent"],
             )
             tx.run("session_agent", session_id=held.session_id, agent=result["agent"])
-            return _after(tx, row, plan, "answer", "completed")
+            return _after(tx, row, plan, "answer", "completed", {"result": result})
 
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
         """End a turn without an answer: `failed` or `cancelled`, with what the user is told. Raises LeaseLost."""
@@ -210,7 +267,7 @@ class Requests:
             )
             if row is None:
                 raise LeaseLost
-            return _after(tx, row, plan, "failure", state)
+            return _after(tx, row, plan, "failure", state, {"error": error} if state == "failed" else {})
 
     def release(self, held: Turn, *, pause: float, failed: bool) -> None:
         """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""
@@ -233,7 +290,8 @@ class Requests:
             error = {"type": kind, "title": title}
             ended = tx.row("expire_request", id=request_id, state=state, error=error, plan=plan.as_dict())
             assert ended, "the row is locked"
-            due, following = _after(tx, ended, plan, "failure", state)
+            tx.run("close_action", id=request_id, state="expired", by=None)
+            due, following = _after(tx, ended, plan, "failure", state, {"error": error} if state == "failed" else {})
         nudges = [one.emit(f"expired {request_id}", row["traceparent"]) for one in due]
         return [*nudges, *([following] if following else [])]
 
@@ -253,8 +311,6 @@ class Requests:
             row = tx.row("session_given", id=wanted.id, user_id=new.user_id)
             if row is None:
                 raise NoSuchSession
-            if new.unless_busy and tx.row("open_in_session", session_id=wanted.id):
-                raise SessionBusy
             return _id(row)
         return _found(tx, wanted, new.user_id) or self._new_session(tx, wanted, new.user_id)
 
@@ -264,8 +320,10 @@ class Requests:
         return session_id
 
 
-def _after(tx: Transaction, row: Row, plan: Plan, kind: str, state: str) -> tuple[list[Due], Emit | None]:
-    tx.run("insert_request_event", id=row["id"], type=state, data={})
+def _after(
+    tx: Transaction, row: Row, plan: Plan, kind: Kind, state: str, told: dict[str, Any]
+) -> tuple[list[Due], Emit | None]:
+    tx.run("tell_end", id=row["id"], type=state, data=told)
     return store_plan(tx, row, plan, kind), _following(tx, row)
 
 
@@ -284,6 +342,14 @@ def _last_plan(tx: Transaction, row: Row) -> Plan:
     overrides = [Override(o["channel"], o["enabled"], o["rank"], o["config"], str(o["id"])) for o in user["overrides"]]
     asked = Asked(row["source"], origin=row["origin"], email=user["email"], slack=tuple(user["slack"]))
     return last_resort(overrides, asked, row["at"])
+
+
+def _decided(tx: Transaction, new: NewRequest, awaited: Row, state: Literal["approved", "denied"]) -> Accepted:
+    """Take a message as the decision; its key belongs to the request that goes on."""
+    settle(tx, awaited, state, new.user_id)
+    if new.key is not None:
+        tx.run("key_answers", principal=new.principal, route=new.route, key=new.key, request_id=awaited["request_id"])
+    return Accepted(awaited["request_id"], awaited["session_id"], decided=state)
 
 
 def _took_key(tx: Transaction, new: NewRequest) -> bool:

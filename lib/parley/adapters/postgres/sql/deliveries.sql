@@ -1,12 +1,12 @@
 -- name: insert_delivery
 -- Only the first rank is due; the others wait for the one before to end without success.
-insert into deliveries (id, request_id, session_id, user_id, kind, channel, rank, address, address_key, state, due_at,
-                        patience, deadline)
-values (%(id)s, %(request_id)s, %(session_id)s, %(user_id)s, %(kind)s, %(channel)s, %(rank)s, %(address)s,
+insert into deliveries (id, request_id, session_id, user_id, kind, action_id, channel, rank, address, address_key, state,
+                        due_at, patience, deadline)
+values (%(id)s, %(request_id)s, %(session_id)s, %(user_id)s, %(kind)s, %(action_id)s, %(channel)s, %(rank)s, %(address)s,
         %(address_key)s, case when %(rank)s = 1 then 'queued' else 'planned' end,
         case when %(rank)s = 1 then clock_timestamp() end,
         %(patience)s, case when %(rank)s = 1 then clock_timestamp() + %(patience)s end)
-on conflict (request_id, kind, channel, rank) do nothing
+on conflict (request_id, kind, action_id, channel, rank) do nothing
 
 -- name: lock_session_of_delivery
 -- The lock order everywhere: the session first. Whoever waited here then reads what the one before has committed, which
@@ -22,6 +22,8 @@ select d.*, r.content, r.result, r.error, r.traceparent, clock_timestamp() as at
        coalesce(d.lease_until > clock_timestamp(), false) as leased,
        coalesce(extract(epoch from d.not_before - clock_timestamp()), 0)::float8 as early,
        coalesce(clock_timestamp() > d.deadline, false) as past_deadline,
+       d.kind = 'approval' and not exists (select from actions a where a.id = d.action_id and a.state = 'open') as moot,
+       (select to_jsonb(a) from actions a where a.id = d.action_id) as action,
        exists (select from deliveries e join requests q on q.id = e.request_id
                 where e.session_id = d.session_id and e.address_key = d.address_key and e.due_at is not null
                   and e.id <> d.id and q.seq < r.seq) as behind,
@@ -59,7 +61,7 @@ update deliveries
    set state = %(state)s, provider_id = coalesce(%(provider_id)s, provider_id), reason = %(reason)s, due_at = null,
        lease_owner = null, lease_until = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state in ('sending', 'queued', 'parked')
-returning request_id, session_id, kind, rank, channel, address_key, also_by
+returning request_id, session_id, kind, action_id, rank, channel, address_key, also_by
 
 -- name: put_back_delivery
 -- Looked at again after the pause, or when its patience ends: then the next rank takes over.
@@ -77,13 +79,14 @@ update deliveries
    set state = 'queued', due_at = clock_timestamp(), deadline = clock_timestamp() + patience,
        also_by = %(also_by)s, updated_at = clock_timestamp()
  where id = (select id from deliveries where request_id = %(request_id)s and kind = %(kind)s and state = 'planned'
-                                         and rank > %(rank)s order by rank limit 1)
+                                         and action_id is not distinct from %(action_id)s and rank > %(rank)s order by rank limit 1)
 returning id, channel, request_id, session_id, kind
 
 -- name: cancel_planned
 -- One success is enough: what was planned for later is not needed any more.
 update deliveries set state = 'cancelled', finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where request_id = %(request_id)s and kind = %(kind)s and state = 'planned'
+   and action_id is not distinct from %(action_id)s
 
 -- name: due_rank
 -- What is open of the same answer when one of its deliveries has ended.

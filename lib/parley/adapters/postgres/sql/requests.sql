@@ -43,11 +43,17 @@ update sessions
 returning next_seq - 1 as seq
 
 -- name: insert_request
-insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
-                      asked_by, deadline, due_at)
-values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
-        %(delivery)s, %(traceparent)s, %(asked_by)s,
-        clock_timestamp() + make_interval(secs => %(deadline)s), clock_timestamp() + make_interval(secs => %(nudge)s))
+with stored as (
+    insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
+                          asked_by, on_busy, deadline, due_at, events)
+    values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
+            %(delivery)s, %(traceparent)s, %(asked_by)s, %(on_busy)s,
+            clock_timestamp() + make_interval(secs => %(deadline)s),
+            clock_timestamp() + make_interval(secs => %(nudge)s), 1)
+    returning id
+)
+insert into request_events (request_id, seq, type, data, created_at)
+select id, 1, 'status', jsonb_build_object('status', 'queued'), clock_timestamp() from stored
 
 -- name: lock_session_of
 -- The lock order everywhere: the session first, then its requests by number.
@@ -61,14 +67,19 @@ select r.*, s.agent as session_agent, clock_timestamp() as at,
        clock_timestamp() > r.deadline as past_deadline,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e
-                where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) as behind
+                where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) as behind,
+       r.state = 'requires_action' and not r.cancel_requested and exists (
+           select from actions a where a.request_id = r.id and a.state = 'open' and a.expires_at > clock_timestamp()
+       ) as waiting
   from requests r join sessions s on s.id = r.session_id
  where r.id = %(id)s
    for update of r
 
 -- name: take_turn
+-- Who takes over tells nobody: it went on running.
+with taken as (
 update requests
-   set state = 'running', epoch = epoch + 1, lease_owner = %(owner)s,
+   set state = 'running', events = events + 1 - %(takeover)s, epoch = epoch + 1, lease_owner = %(owner)s,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
        due_at = clock_timestamp() + make_interval(secs => %(lease)s),
        attempt = attempt + %(takeover)s,
@@ -76,7 +87,12 @@ update requests
        started_at = coalesce(started_at, clock_timestamp()),
        version = version + 1, updated_at = clock_timestamp()
  where id = %(id)s
-returning epoch, agent_revision, version
+returning id, epoch, step, agent_revision, version, events
+), told as (
+    insert into request_events (request_id, seq, type, data, created_at)
+    select id, events, 'status', jsonb_build_object('status', 'running'), clock_timestamp() from taken where %(takeover)s = 0
+)
+select epoch, step, agent_revision, version from taken
 
 -- name: history
 select role, content, agent from messages where session_id = %(session_id)s and seq < %(seq)s
@@ -137,14 +153,14 @@ returning cancel_requested
 -- A turn that runs is told, and ends itself at its next step; what waits ends at once.
 update requests
    set cancel_requested = true, version = version + 1, updated_at = clock_timestamp()
- where id = %(id)s and user_id = %(user_id)s and state in ('running', 'requires_action')
+ where id = %(id)s and user_id = %(user_id)s and state = 'running'
 returning id
 
 -- name: cancel_waiting
 update requests
    set state = 'cancelled', cancel_requested = true, error = %(error)s, due_at = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
- where id = %(id)s and user_id = %(user_id)s and state = 'queued'
+ where id = %(id)s and user_id = %(user_id)s and state in ('queued', 'requires_action')
 returning id, session_id
 
 -- name: complete_request
@@ -193,9 +209,26 @@ select %(session_id)s, %(seq)s, said.role, said.content, said.agent, %(id)s
 -- name: session_agent
 update sessions set agent = %(agent)s, updated_at = clock_timestamp() where id = %(session_id)s
 
--- name: insert_request_event
-insert into request_events (request_id, seq, type, data)
-select %(id)s, coalesce(max(seq), 0) + 1, %(type)s, %(data)s from request_events where request_id = %(id)s
+-- name: tell
+-- The progress log, written by whoever holds the turn. The counter of the row is taken under its lock: no gaps, no twins.
+with fenced as (
+    update requests set events = events + jsonb_array_length(%(told)s)
+     where id = %(id)s and epoch = %(epoch)s and state = 'running'
+    returning id, events - jsonb_array_length(%(told)s) as before, events, cancel_requested
+), written as (
+    insert into request_events (request_id, seq, type, data, created_at)
+    select f.id, f.before + t.place, t.one->>'type', t.one->'data', clock_timestamp()
+      from fenced f, jsonb_array_elements(%(told)s) with ordinality as t (one, place)
+)
+select events, cancel_requested from fenced
+
+-- name: tell_end
+-- The last event of a request, in the transaction that ends it.
+with counted as (
+    update requests set events = events + 1 where id = %(id)s returning id, events
+)
+insert into request_events (request_id, seq, type, data, created_at)
+select id, events, %(type)s, %(data)s, clock_timestamp() from counted
 
 -- name: next_request
 -- Whoever ends a request nudges the next one of its session.
