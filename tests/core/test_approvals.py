@@ -1,4 +1,4 @@
-"""A turn that waits for a person's decision: answered, expired or superseded, and the effect once, whatever restarts."""
+"""A turn that waits for a person: answered, expired or superseded, and the effect once, whatever restarts."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -190,7 +190,7 @@ def test_a_turn_that_needs_a_decision_waits_and_asks_for_it(asked, standing, too
 
 def test_the_time_that_a_person_takes_is_not_the_turns(asked, standing, say, rows, actions, user):
     """The deadline is put off while the turn waits, and taken back by what was not used."""
-    accepted, action = asked
+    _accepted, action = asked
     before = rows("select deadline - created_at as left from requests")[0]["left"]
 
     actions.decide(action.id, user, digest=action.digest, approve=True)
@@ -232,7 +232,7 @@ def test_a_denied_action_is_not_done(asked, actions, user, turn, tools, standing
 
 def test_only_the_first_decision_counts(asked, actions, user, turn, tools):
     """A replay of the same decision changes nothing, another one is told what was decided."""
-    accepted, action = asked
+    _accepted, action = asked
     decided = actions.decide(action.id, user, digest=action.digest, approve=True)
 
     again = actions.decide(action.id, user, digest=action.digest, approve=True)
@@ -256,7 +256,7 @@ def test_what_was_not_shown_is_not_decided(asked, actions, user, standing):
 
 def test_nobody_decides_for_somebody_else(asked, actions, database):
     """Foreign and unknown actions look the same."""
-    accepted, action = asked
+    _accepted, action = asked
     other = Users(database).meet("slack", "T1:U2", email="bob@example.org", name="Bob", timezone=None)
 
     assert actions.decide(action.id, other, digest=action.digest, approve=True) is None
@@ -302,7 +302,7 @@ def test_a_question_that_is_decided_is_not_asked_any_more(say, turn, actions, us
 @pytest.mark.parametrize("revision", ["1", "2"])
 def test_a_restart_between_the_decision_and_the_call_does_it_once(asked, actions, user, turn, tools, revision, rows):
     """Before the call nothing has happened, after it the tool is asked: also when the agents have changed meanwhile."""
-    accepted, action = asked
+    _accepted, action = asked
     decided = actions.decide(action.id, user, digest=action.digest, approve=True)
     tools.dies = True
     with pytest.raises(Died):
@@ -321,7 +321,7 @@ def test_a_restart_between_the_decision_and_the_call_does_it_once(asked, actions
 @pytest.mark.parametrize(("word", "state", "calls"), [("Yes, please!", "approved", 1), ("no", "denied", 0)])
 def test_a_yes_or_no_in_the_session_is_the_decision(asked, say, turn, tools, word, state, calls, actions, rows):
     """It is no question of its own: its key belongs to the request that goes on, also when it comes twice."""
-    accepted, action = asked
+    accepted, _action = asked
 
     answer = say(word, key="m2")
     turn(answer.created())
