@@ -1,7 +1,7 @@
 """
-slack-ingest: what people say in Slack.
+slack-ingest: what people say and do in Slack.
 
-Takes Slack's Events API at `/` and `/slack/events`.
+Takes Slack's events, commands and interactions at `/`, `/slack/events`, `/slack/commands` and `/slack/interactive`.
 Gives parley.message.received, published to K_SINK before Slack gets its 200.
 """
 
@@ -12,6 +12,8 @@ from parliament import Context
 try:
     from parley import config, ingest, runtime
     from parley.adapters.broker import Publisher
+    from parley.adapters.slack_api import SlackApi
+    from parley.adapters.slack_surface import Surface
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
         raise
@@ -23,18 +25,22 @@ class Config:
     slack_signing_secret: tuple[str, ...]
     event_key: tuple[str, ...]
     k_sink: str
-    publish_timeout: config.Seconds = 2.0
+    slack_bot_token: str
+    slack_api_url: str = "https://slack.com/api/"
+    publish_timeout: config.Seconds = 1.5
 
 
 def build(cfg: Config) -> ingest.Ingest:
+    slack = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
     return ingest.Ingest(
         Publisher(cfg.k_sink, "slack-ingest", timeout=cfg.publish_timeout),
+        Surface(lambda _: slack),
         secrets=cfg.slack_signing_secret,
         event_key=cfg.event_key[0],
     )
 
 
-function = runtime.http_function("slack-ingest", config=Config, build=build, paths=("/slack/events",))
+function = runtime.http_function("slack-ingest", config=Config, build=build, paths=ingest.PATHS)
 
 
 def main(context: Context) -> runtime.Response:

@@ -1,22 +1,26 @@
 """
-slack-ingest: verify, read, publish, within Slack's three seconds. No database, no pydantic: it starts from zero.
+slack-ingest: verify, read, do what cannot wait, publish; all within Slack's three seconds.
 
-The answer is 200 only when the broker has promised to keep the message; otherwise 503, and Slack sends it again.
+No database and no pydantic: it starts from zero. What Slack sends again is answered 200 only when the broker has
+promised to keep it, otherwise 503. What Slack never sends again (commands, buttons, forms) is answered with words for
+the person when it could not be kept. A form is opened before anything is published: its trigger lives three seconds.
 """
 
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from parley import envelope, logs
 from parley.channels import slack_inbound
+from parley.channels.slack_inbound import Found
+from parley.errors import Unavailable
 
 log = logging.getLogger("parley.ingest")
 
 TYPE = "parley.message.received"
-LARGEST = 1 << 20
+PATHS = ("/slack/events", "/slack/commands", "/slack/interactive")
 
 
 class Sender(Protocol):
@@ -26,13 +30,27 @@ class Sender(Protocol):
         """Publish one event. Raises Unavailable."""
 
 
+class Forms(Protocol):
+    """The chat system's forms."""
+
+    def open(self, workspace: str, trigger: str, view: Mapping[str, Any]) -> str:
+        """Show a form to whoever pulled the trigger; gives its id. Raises Unavailable."""
+
+
 class Ingest:
-    """The handler of slack-ingest: Slack's HTTP requests, at `/` and at `/slack/events`."""
+    """The handler of slack-ingest: Slack's HTTP requests, at `/` and at PATHS."""
 
     def __init__(
-        self, sender: Sender, *, secrets: Sequence[str], event_key: str, clock: Callable[[], float] = time.time
+        self,
+        sender: Sender,
+        forms: Forms,
+        *,
+        secrets: Sequence[str],
+        event_key: str,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._sender = sender
+        self._forms = forms
         self._secrets = secrets
         self._event_key = event_key
         self._clock = clock
@@ -48,20 +66,28 @@ class Ingest:
             found = slack_inbound.read(body)
         except slack_inbound.NotSlack:
             return "", 400
-        match found:
-            case slack_inbound.Challenge(text):
-                return {"challenge": text}, 200
-            case slack_inbound.Said(data):
-                self._sender.send(self._event(data))
-                return "", 200
-            case slack_inbound.Ignored(reason):
-                log.info("ignored", extra={"fields": {"reason": reason}})
-                return "", 200
+        if found.ignored:
+            log.info("ignored", extra={"fields": {"reason": found.ignored}})
+        try:
+            self._act(found)
+        except Unavailable:
+            if found.again or found.sorry is None:
+                raise
+            log.warning("told to try again", exc_info=True)
+            return dict(found.sorry), 200
+        return ("", 200) if found.answer is None else (dict(found.answer), 200)
+
+    def _act(self, found: Found) -> None:
+        data = dict(found.data or {})
+        if found.view:
+            data["view"] = self._forms.open(found.workspace, found.trigger, found.view)
+        if found.data:
+            self._sender.send(self._event(data))
 
     def _event(self, data: dict[str, Any]) -> envelope.Event:
         trace = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
         event = envelope.Event(
-            id=envelope.event_id(TYPE, data["key"], "app_mention" if data["is_mention"] else "message"),
+            id=envelope.event_id(TYPE, data["key"], data["kind"]),
             source="/parley/slack-ingest",
             type=TYPE,
             subject=data["key"],

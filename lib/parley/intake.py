@@ -78,6 +78,8 @@ class Intake:
             raise Rejected("the signature is missing or wrong")
 
     def __call__(self, message: MessageReceived) -> Emit | None:
+        if message.kind != "message":
+            return None
         user_id = self._who(message)
         thread = f"{message.origin}:{message.workspace}:{message.conversation}:{message.thread}"
         addressed = message.is_mention or message.is_direct
@@ -105,7 +107,7 @@ def _request(message: MessageReceived, user_id: UUID, thread: str) -> NewRequest
         user_id=user_id,
         session=SessionWanted(
             conversation=f"{message.origin}:{message.workspace}:{message.conversation}",
-            thread=thread,
+            thread=thread if message.thread else None,
             conversation_continues=message.is_direct and not message.is_reply,
         ),
         source=message.origin,
@@ -113,6 +115,6 @@ def _request(message: MessageReceived, user_id: UUID, thread: str) -> NewRequest
         principal=f"{message.origin}:{message.workspace}",
         route="message",
         key=message.key,
-        origin={**address, "thread": message.thread, "user": message.sender},
+        origin={**address, "thread": message.thread or None, "user": message.sender},
         traceparent=message.traceparent,
     )

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from channels.slack_inbound.cases import CASES
 
 from parley import envelope, ingest, runtime, serve
 from parley.domain.events import MessageReceived
@@ -29,12 +30,31 @@ def broker():
     return Broker()
 
 
-@pytest.fixture
-def client(broker):
-    def build(_):
-        return ingest.Ingest(broker, secrets=["secret"], event_key="key", clock=lambda: NOW)
+class Forms:
+    """Shows what is opened; can be down. `order` is told of everything."""
 
-    function = runtime.http_function("slack-ingest", config=type(None), build=build, paths=("/slack/events",))
+    def __init__(self, order):
+        self.order = order
+        self.is_down = False
+
+    def open(self, workspace, trigger, view):
+        if self.is_down:
+            raise Unavailable("views.open: expired_trigger_id")
+        self.order.append((workspace, trigger, view["callback_id"]))
+        return "V1"
+
+
+@pytest.fixture
+def forms(broker):
+    return Forms(broker.events)
+
+
+@pytest.fixture
+def client(broker, forms):
+    def build(_):
+        return ingest.Ingest(broker, forms, secrets=["secret"], event_key="key", clock=lambda: NOW)
+
+    function = runtime.http_function("slack-ingest", config=type(None), build=build, paths=ingest.PATHS)
     function._handler = build(None)
     return serve.application(function).test_client()
 
@@ -57,7 +77,77 @@ def mention(text="<@UBOT> hi", **more):
     ).encode()  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/", "/slack/events"])
+def post(client, case, path="/slack/interactive"):
+    """Send a case as Slack does."""
+    kind = "application/json" if case.is_json else "application/x-www-form-urlencoded"
+    return client.post(path, data=case.body, headers=signed(case.body), content_type=kind)
+
+
+def named(name):
+    return next(case for case in CASES if case.name == name)
+
+
+@pytest.mark.parametrize("path", ["/", *ingest.PATHS])
+@pytest.mark.parametrize("case", CASES[::7], ids=lambda case: case.name)
+def test_every_door_takes_everything(client, broker, case, path):
+    """Whichever address was entered for what in Slack's settings: status 200, the answer, the event."""
+    answer = post(client, case, path)
+
+    events = [event for event in broker.events if isinstance(event, envelope.Event)]
+    assert answer.status_code == 200
+    assert (answer.get_json() if answer.data else None) == case.answer
+    assert [event.data["kind"] for event in events] == [kind for kind in [case.gives] if kind]
+
+
+def test_form_opens_before_anything_is_published(client, broker):
+    """A trigger lives for three seconds; the event then names the form that waits to be filled."""
+    answer = post(client, named("preferences button"))
+
+    opened, event = broker.events
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert opened == ("T1", "1.2.3", "parley_preferences")
+    assert event.data["view"] == "V1"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("direct message", 503, None),  # Slack comes again
+        ("uninstalled", 503, None),
+        ("approve", 503, None),  # Slack shows a warning beside the button
+        ("ask", 200, "text"),
+        ("status", 200, "text"),
+        ("ask form", 200, "errors"),
+        ("preferences form", 200, "errors"),
+        ("help", 200, "text"),  # needs nobody
+        ("options", 200, "options"),
+    ],
+)
+def test_nobody_is_told_that_it_was_kept_when_it_was_not(client, broker, name, status, said):
+    """With the broker down: 503 where Slack tries again or shows it, words where it would show an error of its own."""
+    broker.is_down = True
+
+    answer = post(client, named(name))
+
+    assert answer.status_code == status
+    assert said in answer.get_json() if said else answer.data == b""
+    assert broker.events == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("preferences button", 503), ("preferences", 200), ("message shortcut", 503)]
+)
+def test_form_that_cannot_be_opened_publishes_nothing(client, broker, forms, name, status):
+    """Too late for the trigger, or Slack is down: the person hears of it where Slack lets us say it."""
+    forms.is_down = True
+
+    answer = post(client, named(name))
+
+    assert answer.status_code == status
+    assert broker.events == []
+
+
+@pytest.mark.parametrize("path", ["/", *ingest.PATHS])
 def test_mention_is_published_signed_and_valid(client, broker, path):
     """One event with the contract's data, the message's identity as subject, and a signature that normalize checks."""
     answer = client.post(path, data=mention(), headers=signed(mention()))
@@ -110,7 +200,7 @@ def test_what_is_not_for_us_publishes_nothing(client, broker, body, status):
 
 
 def test_it_does_not_start_without_its_secrets():
-    """Fail closed: each of signing secret, event key and sink is required."""
+    """Fail closed: each of signing secret, event key, token and sink is required."""
     import importlib.util
     from pathlib import Path
 
@@ -118,7 +208,9 @@ def test_it_does_not_start_without_its_secrets():
     spec = importlib.util.spec_from_file_location("slack_ingest_func", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    full = {"SLACK_SIGNING_SECRET": "s", "EVENT_KEY": "k", "K_SINK": "http://127.0.0.1:1/"}
+    full = {
+        "SLACK_SIGNING_SECRET": "s", "EVENT_KEY": "k", "K_SINK": "http://127.0.0.1:1/", "SLACK_BOT_TOKEN": "xoxb-1",
+    }  # fmt: skip
 
     for missing in full:
         module.function.configure({name: value for name, value in full.items() if name != missing})

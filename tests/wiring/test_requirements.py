@@ -51,6 +51,7 @@ def reachable(path, seen):
             top = module.split(".")[0]
             if top == "parley":
                 own = LIBRARY.parent / (module.replace(".", "/") + ".py")
+                own = own if own.is_file() else own.with_suffix("") / "__init__.py"
                 if own.is_file() and own not in seen:
                     seen.add(own)
                     third |= reachable(own, seen)

@@ -1,30 +1,20 @@
-"""
-Slack's Web API, through slack_sdk with its retries off: a post is not idempotent, we decide what is repeated.
+"""Slack: answers are posted and found again, people looked up."""
 
-slack_sdk is imported when Slack is first called: normalize needs it only for people whom we have not met.
-"""
-
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from parley.adapters.slack_api import SlackApi
 from parley.channels import slack
 from parley.channels.outcome import Answer, Delivered, MaybeSent, NotSent, Retry, Sent, Unsure
 from parley.domain.delivery import Job
 from parley.errors import Unavailable
-
-if TYPE_CHECKING:
-    from slack_sdk import WebClient
 
 PAGES = 10  # of 200 messages each, read at most when looking for an earlier attempt
 SKEW = 60.0  # seconds that Slack's clock may differ from the database's
 
 _PASSING = frozenset({"ratelimited", "rate_limited", "fatal_error", "internal_error", "service_unavailable"})
 _NOBODY = frozenset({"user_not_found", "user_not_visible"})
-
-# slack_sdk writes whole requests and answers at its debug level, and builds these texts unless its level is set.
-_silent = logging.Logger("slack_sdk.silent", logging.CRITICAL)  # noqa: LOG001 - one that nobody configures
 
 
 @dataclass(frozen=True)
@@ -40,13 +30,12 @@ class Slack:
     """One workspace, by its bot token. `url` ends with `/api/`."""
 
     def __init__(self, token: str, url: str) -> None:
-        self._token = token
-        self._url = url
+        self._api = SlackApi(token, url)
 
     def profile(self, user: str) -> Profile:
         """Look a person up; nothing is known of one whom Slack does not show. Raises Unavailable."""
         try:
-            answer, data = self._call(5, lambda client: client.users_info(user=user))
+            answer, data = self._api.call(5, lambda client: client.users_info(user=user))
         except (NotSent, MaybeSent) as error:
             raise Unavailable("users.info: Slack cannot be reached") from error
         if answer.code in _NOBODY:
@@ -59,14 +48,13 @@ class Slack:
 
     def load(self) -> None:
         """Import what a call needs."""
-        import slack_sdk.errors
-        import slack_sdk.web  # noqa: F401 - it is there when it is needed
+        self._api.load()
 
     def send(self, job: Job, timeout: float) -> Sent:
         """Post an answer."""
         arguments = slack.render(job)
         try:
-            answer, _ = self._call(timeout, lambda client: client.chat_postMessage(**arguments))
+            answer, _ = self._api.call(timeout, lambda client: client.chat_postMessage(**arguments))
         except NotSent as error:
             return Sent(Retry(str(error)))
         except MaybeSent as error:
@@ -92,7 +80,7 @@ class Slack:
     def _pages(self, job: Job, timeout: float) -> Iterator[tuple[Answer, Mapping[str, Any]]]:
         conversation, thread = str(job.address["conversation"]), job.address.get("thread")
         if conversation.startswith(("U", "W")):  # a person: their direct messages have an id of their own
-            answer, data = self._call(timeout, lambda client: client.conversations_open(users=conversation))
+            answer, data = self._api.call(timeout, lambda client: client.conversations_open(users=conversation))
             if answer.code or answer.status != 200:
                 yield answer, data
                 return
@@ -101,7 +89,7 @@ class Slack:
         page: dict[str, Any] = {"channel": conversation, "oldest": oldest, "limit": 200, "include_all_metadata": True}
         for _ in range(PAGES):
             arguments = dict(page)
-            answer, data = self._call(
+            answer, data = self._api.call(
                 timeout,
                 lambda client, arguments=arguments: (  # type: ignore[misc]  # mypy infers no lambda with a default
                     client.conversations_replies(ts=thread, **arguments)
@@ -113,49 +101,3 @@ class Slack:
             page["cursor"] = (data.get("response_metadata") or {}).get("next_cursor")
             if not page["cursor"]:
                 return
-
-    def _call(self, timeout: float, method: Callable[["WebClient"], Any]) -> tuple[Answer, Mapping[str, Any]]:
-        """Call once. Raises NotSent, MaybeSent; an error that Slack names is an answer."""
-        import http.client
-        import urllib.error
-
-        from slack_sdk import WebClient
-        from slack_sdk.errors import SlackApiError, SlackClientError
-
-        client = WebClient(
-            self._token, base_url=self._url, timeout=max(1, int(timeout)), retry_handlers=[], logger=_silent
-        )
-        try:
-            answer = method(client)
-        except SlackApiError as error:
-            return _refused(error.response), {}
-        except urllib.error.URLError as error:
-            if _never_left(error.reason):
-                raise NotSent("Slack cannot be reached") from error
-            raise MaybeSent("the connection to Slack broke") from error
-        except (OSError, http.client.HTTPException, SlackClientError) as error:
-            raise MaybeSent("Slack's answer was lost") from error
-        return Answer(200, provider_id=str(answer.get("ts"))), answer.data
-
-
-def _refused(response: Any) -> Answer:
-    """Read an answer with `ok: false`, or one that is not Slack's: then slack_sdk puts a sentence into `error`."""
-    code = str(response.data.get("error", "")) if isinstance(response.data, dict) else ""
-    known = code if code.replace("_", "").isalnum() else None
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    status = response.status_code if known or response.status_code != 200 else 502
-    return Answer(status, known, _seconds(headers.get("retry-after")))
-
-
-def _never_left(reason: object) -> bool:
-    import errno
-    import socket
-    import ssl
-
-    if isinstance(reason, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)):
-        return True
-    return isinstance(reason, OSError) and reason.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None

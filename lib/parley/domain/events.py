@@ -5,11 +5,12 @@ Each class is one CloudEvent type. Adding an optional field is compatible, anyth
 fields are ignored. Events carry ids and routing facts, no authority: handlers take every fact from the row.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Channel = Literal["slack", "email", "sms", "webhook", "test"]
 Kind = Literal["answer", "failure", "approval", "escalation"]  # what a delivery says
@@ -33,22 +34,55 @@ class Contract(BaseModel):
         raise NotImplementedError
 
 
+Kind = Literal[
+    "message",  # a question
+    "edit", "delete",  # of the message `about`
+    "action", "vote", "stop",  # decide an approval, judge an answer, end a turn: `about` names which
+    "command",  # what is asked of Parley itself: `name` says what
+    "opened",  # somebody looks at our place in the chat: `name` says at which
+    "submitted",  # a form was filled in: `name` says which, `values` how
+    "installed", "uninstalled",  # a workspace came or went
+]  # fmt: skip
+
+
+class File(BaseModel):
+    """A file that came with a message; its content is fetched when it is needed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    name: Annotated[str, StringConstraints(max_length=255)] = ""
+    media_type: Annotated[str, StringConstraints(max_length=255)] = ""
+    size: int = 0  # bytes
+
+
 class MessageReceived(Contract):
-    """Somebody said something in a chat. Signed; the one event with no row behind it yet."""
+    """
+    Somebody said or did something in a chat. Signed; the one event with no row behind it yet.
+
+    Only a `message` asks something; normalize applies every other kind at once.
+    """
 
     TYPE: ClassVar[str] = "parley.message.received"
 
-    kind: Literal["message"]
+    kind: Kind
     origin: Literal["slack"]
-    key: Id  # the message's identity: the same for each retry and double of it
+    key: Id  # the message's or deed's identity: the same for each retry and double of it
     workspace: Id
     sender: Id
-    conversation: Id  # the channel or direct-message id
-    thread: Id  # where the answer belongs: the thread's first message
-    is_reply: bool  # said inside a thread that existed already
-    is_direct: bool
-    is_mention: bool  # it names us; in a channel, what does not is answered only where the sender talks with us already
-    text: Text  # may be empty: somebody only said our name
+    conversation: Id  # the channel or direct-message id; a person's own id stands for direct messages with them
+    thread: Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] = ""
+    # where the answer belongs: the thread's first message; empty: in the conversation itself
+    is_reply: bool = False  # said inside a thread that existed already
+    is_direct: bool = False
+    is_mention: bool = False  # it names us; in a channel, what does not is answered only where the sender talks with us
+    text: Text = ""  # may be empty: somebody only said our name
+    about: Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] = ""
+    name: Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z_]*$")] = ""
+    values: Mapping[Annotated[str, StringConstraints(max_length=40)], Text] = Field(default={}, max_length=40)
+    files: tuple[File, ...] = Field(default=(), max_length=10)
+    reply_url: Annotated[str, StringConstraints(max_length=500)] = ""  # takes an answer that only the sender sees
+    view: Annotated[str, StringConstraints(max_length=255)] = ""  # the form that waits to be filled with what we know
     traceparent: str | None = None
 
     def subject(self) -> str:

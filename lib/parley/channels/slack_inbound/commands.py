@@ -1,0 +1,73 @@
+"""
+Slash commands: `/parley ask …`, `status`, `preferences`, `new`, `help`. Slack never sends one again.
+
+Source: https://docs.slack.dev/interactivity/implementing-slash-commands
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from parley.channels import slack_actions, slack_views
+from parley.channels.slack_inbound.found import LONGEST_TEXT, Found, ephemeral, ids, text
+
+HELP = (
+    "*What you can do here*\n"
+    "• `/parley ask` _your question_ - I answer in our direct messages\n"
+    "• `/parley status` - what is open, and what came of it\n"
+    "• `/parley preferences` - by which channels answers reach you, and your quiet hours\n"
+    "• `/parley new` - forget what we were talking about\n"
+    "Or just write to me: in our direct messages, or by mentioning me in a channel."
+)
+SORRY = "I cannot take this at the moment, and nothing was kept of it. Please try again in a minute."
+
+
+def command(fields: Mapping[str, str]) -> Found:
+    """Read one slash command."""
+    found = ids(*(fields.get(name) for name in ("team_id", "user_id", "channel_id", "trigger_id")))
+    if found is None:
+        return Found(ignored="incomplete")
+    word, _, rest = text(fields.get("text")).strip().partition(" ")
+    name, rest = word.lower(), rest.strip()
+    if name not in slack_actions.COMMANDS and word:
+        name, rest = "ask", text(fields.get("text")).strip()  # who just asks, asks
+    if name in ("", "help") or (name == "ask" and not rest):
+        return Found(answer=ephemeral(HELP))
+    return _asked(fields, rest[:LONGEST_TEXT]) if name == "ask" else _about_us(fields, name)
+
+
+def _asked(fields: Mapping[str, str], question: str) -> Found:
+    data = {**_data(fields, "message"), "conversation": fields["user_id"], "is_direct": True, "text": question}
+    here = fields["channel_id"].startswith("D")
+    return Found(
+        data=data,
+        answer=ephemeral("I am on it." if here else "I am on it, and answer in our direct messages."),
+        sorry=ephemeral(SORRY),
+    )
+
+
+def _about_us(fields: Mapping[str, str], name: str) -> Found:
+    data = {**_data(fields, "command"), "name": name}
+    sorry = ephemeral(SORRY)
+    if name == "preferences":
+        return Found(
+            data=data,
+            view=slack_views.loading(),
+            trigger=fields["trigger_id"],
+            workspace=fields["team_id"],
+            sorry=sorry,
+        )
+    return Found(data=data, sorry=sorry)
+
+
+def _data(fields: Mapping[str, str], kind: str) -> dict[str, Any]:
+    workspace = fields["team_id"]
+    return {
+        "kind": kind,
+        "origin": "slack",
+        "key": f"slack:{workspace}:command:{fields['trigger_id']}",
+        "workspace": workspace,
+        "sender": fields["user_id"],
+        "conversation": fields["channel_id"],
+        "is_direct": fields["channel_id"].startswith("D"),
+        "reply_url": text(fields.get("response_url"))[:500],
+    }
