@@ -34,7 +34,7 @@ class Contract(BaseModel):
         raise NotImplementedError
 
 
-Kind = Literal[
+MessageKind = Literal[
     "message",  # a question
     "edit", "delete",  # of the message `about`
     "action", "vote", "stop",  # decide an approval, judge an answer, end a turn: `about` names which
@@ -65,7 +65,7 @@ class MessageReceived(Contract):
 
     TYPE: ClassVar[str] = "parley.message.received"
 
-    kind: Kind
+    kind: MessageKind
     origin: Literal["slack"]
     key: Id  # the message's or deed's identity: the same for each retry and double of it
     workspace: Id
