@@ -37,10 +37,11 @@ class Config:
     keep_open_letters_days: config.Days = 90
     keep_api_keys_days: config.Days = 90
     keep_audit_log_days: config.Days = 365
+    keep_rate_limits_days: config.Days = 7
 
 
 def build(cfg: Config) -> Recovery:
-    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=4))
+    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=5))
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace, retention=retention)

@@ -2,7 +2,7 @@
 The one door of the single process: paths to functions.
 
     /slack/…            slack-ingest
-    /api/…, /openapi…   request-api
+    /api/…, /openapi…, /r/…   request-api
     /functions/NAME/…   any function, as the broker would call it (for `func invoke` and `kn event`)
     /NS/BROKER, /-/broker, POST /   the local broker
     /health/…           of the whole
@@ -19,7 +19,7 @@ from parley.runtime import Function
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-_PREFIXES = {"/slack": "slack-ingest", "/api": "request-api", "/openapi": "request-api"}
+_PREFIXES = {"/slack": "slack-ingest", "/api": "request-api", "/openapi": "request-api", "/r/": "request-api"}
 
 
 class Front:

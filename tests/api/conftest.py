@@ -3,19 +3,22 @@
 import json
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
 from parley import runtime, serve
-from parley.adapters.postgres.api import Keys, Views
+from parley.adapters.files import load_defaults
+from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.requests import Requests
-from parley.adapters.postgres.users import Users
+from parley.api.desk import Rules
 from parley.api.routes import Api
 from parley.domain.plan import Plan
 from parley.errors import Unavailable
 
+ROOT = Path(__file__).parents[2]
 REQUESTS = "/api/v1/requests"
 SIGNING_KEY = "a signing key"
 NOTHING = Plan("first", (), (), datetime(2026, 11, 23, tzinfo=UTC))
@@ -56,7 +59,8 @@ class Caller:
 
     def ask(self, content="How old must my laptop be?", alias="", **headers):
         """Ask without waiting, unless told otherwise."""
-        return self("POST", REQUESTS + alias, {"content": content}, **{"Prefer": "respond-async", **headers})
+        own = {"tool_id": "sensor", "trigger_event": "opened"} if alias == "/tool" else {}
+        return self("POST", REQUESTS + alias, {"content": content, **own}, **{"Prefer": "respond-async", **headers})
 
 
 @pytest.fixture
@@ -71,9 +75,8 @@ def requests(database):
 
 @pytest.fixture
 def api(database, requests, broker):
-    return Api(
-        requests, Views(database), Keys(database), Users(database), broker, signing_key=SIGNING_KEY, most_waiters=5
-    )
+    rules = Rules(SIGNING_KEY, most_waiters=5, defaults=lambda: load_defaults(ROOT / "config" / "integrations.yaml"))
+    return Api(database, requests, broker, rules)
 
 
 @pytest.fixture
@@ -132,6 +135,7 @@ def problem():
     def check(answer, kind, status):
         assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
         members = answer.get_json(force=True)
+        assert members.pop("request_id") == answer.headers["X-Request-Id"]
         assert (members["type"], members["status"]) == (f"urn:parley:problem:{kind}", status)
         assert members["title"]
         return members

@@ -60,7 +60,7 @@ def test_wish_to_wait_has_an_end(ann, broker, answer, prefer):
 
 def test_more_than_the_most_wait_for_nothing(ann, api):
     """When every place to wait is taken, the next caller gets 202 at once and the threads stay free."""
-    api._waiting._most = 0
+    api.desk.waiting._most = 0
 
     got = ann.ask(Prefer="wait=25")
 

@@ -7,6 +7,7 @@ import pytest
 
 from parley import envelope, runtime, serve
 from parley.api import bodies
+from parley.api.desk import Rules
 from parley.api.problems import Problem
 from parley.api.routes import Api
 from parley.domain import ids
@@ -16,7 +17,7 @@ from parley.domain.requests import Accepted
 REQUESTS = "/api/v1/requests"
 LONGEST = 32 << 10
 LARGEST = 64 << 10
-HEADERS = {"Authorization": "Bearer of anybody", "Prefer": "respond-async"}
+HEADERS = {"Prefer": "respond-async"}
 
 
 def faults(model, value):
@@ -84,7 +85,7 @@ def test_our_own_words_come_without_those_of_the_library():
 
 def test_yes_and_no_are_no_words():
     """`"no"` is no false: who sends it must hear of it."""
-    assert faults(bodies.Integration, {"enabled": "no"}) == ["/enabled"]
+    assert faults(bodies.IntegrationSetting, {"enabled": "no"}) == ["/enabled"]
 
 
 def test_key_that_is_none_is_a_place():
@@ -136,7 +137,8 @@ class Doors:
 
     def request(self, id_):
         times = dict.fromkeys(("created_at", "started_at", "finished_at", "deadline"))
-        return {"id": id_, "session_id": ids.new(), "state": "queued", "version": 1, "attempt": 0, **times}
+        row = {"id": id_, "session_id": ids.new(), "state": "queued", "version": 1, "attempt": 0, "queue_position": 0}
+        return {**row, **times}
 
     def versions(self, _):
         return {}
@@ -157,7 +159,8 @@ def doors():
 def post(doors):
     """Post bytes as a request."""
     silent = SimpleNamespace(publish=lambda _: None)
-    api = Api(doors, doors, doors, doors, silent, signing_key="k", most_waiters=1)
+    api = Api(doors, doors, silent, Rules("k", most_waiters=1), doors=[doors.principal])
+    api.desk.views = doors
     function = runtime.http_function("request-api", config=type(None), build=lambda _: api)
     function._handler = api
     client = serve.application(function).test_client()
@@ -238,7 +241,7 @@ def test_body_has_a_largest_size(post, problem, size, status):
 )
 def test_place_of_a_channel_is_taken(channel, sent, stored):
     """Each channel has its own fields."""
-    found = bodies.config(channel, bodies.Integration(config=sent))
+    found = bodies.config(channel, bodies.IntegrationSetting(config=sent))
 
     assert found == stored
 
@@ -272,7 +275,7 @@ def test_place_of_a_channel_is_taken(channel, sent, stored):
 def test_place_that_is_none_is_refused(channel, sent, pointer):
     """An address that nothing could be sent to is told at once, with its place."""
     with pytest.raises(Problem) as raised:
-        bodies.config(channel, bodies.Integration(config=sent))
+        bodies.config(channel, bodies.IntegrationSetting(config=sent))
 
     assert [error["pointer"] for error in raised.value.errors] == [pointer]
     assert "secret@" not in str(raised.value.body())
@@ -281,7 +284,7 @@ def test_place_that_is_none_is_refused(channel, sent, pointer):
 @pytest.mark.parametrize("channel", sorted(bodies.CONFIGS))
 def test_channel_that_is_turned_off_needs_no_place(channel):
     """Whoever wants no text messages need not give a number."""
-    found = bodies.config(channel, bodies.Integration(enabled=False))
+    found = bodies.config(channel, bodies.IntegrationSetting(enabled=False))
 
     assert found == {}
 
@@ -289,6 +292,6 @@ def test_channel_that_is_turned_off_needs_no_place(channel):
 @pytest.mark.parametrize("body", [{"rank": 0}, {"rank": 100}, {"enabled": "perhaps"}, {"config": []}, {"x": 1}])
 def test_setting_that_is_none_is_refused(body):
     """Rank 1 to 99, on or off, and nothing else."""
-    found = faults(bodies.Integration, body)
+    found = faults(bodies.IntegrationSetting, body)
 
     assert found == [f"/{next(iter(body))}"]

@@ -62,7 +62,7 @@ def test_what_is_overdue_is_nudged_while_recover_is_silent(function, database, r
     answer = client.get("/api/v1/users/me/deliveries", headers={"Authorization": f"Bearer {key}"})
     function.close()
 
-    assert (answer.status_code, answer.get_json()) == (200, {"items": []})
+    assert (answer.status_code, answer.get_json()) == (200, {"items": [], "next_cursor": None})
     assert [event.subject for event in broker.events] == [str(overdue)] * nudged
 
 

@@ -64,7 +64,7 @@ def test_other_version_is_sent(ann, asked, known):
 def test_only_who_wants_to_wait_waits(ann, api, asked, prefer):
     """Another preference than wait does not hold the caller."""
     waited = []
-    api._waiting.wait = lambda *arguments: waited.append(arguments[2]) and False
+    api.desk.waiting.wait = lambda *arguments: waited.append(arguments[2]) and False
     etag = ann.get(f"{REQUESTS}/{asked}/status").headers["ETag"]
 
     got = ann.get(f"{REQUESTS}/{asked}/status", If_None_Match=etag, Prefer=prefer)
@@ -81,7 +81,7 @@ def test_long_poll_ends_with_the_change(ann, api, asked, answer, until):
     poll = threading.Thread(target=lambda: answers.append(ann.get(path, If_None_Match=etag, Prefer="wait=25")))
 
     poll.start()
-    until(lambda: api._waiting._waiters)
+    until(lambda: api.desk.waiting._waiters)
     answer(asked)
     poll.join(20)
 
@@ -97,7 +97,7 @@ def test_waiting_call_is_woken_by_the_answer(ann, api, broker, answer, until):
     call = threading.Thread(target=lambda: answers.append(ann.ask(Prefer="wait=25")))
 
     call.start()
-    until(lambda: api._waiting._waiters)
+    until(lambda: api.desk.waiting._waiters)
     answer(broker.published[0].contract.request_id)
     call.join(20)
 
@@ -133,6 +133,6 @@ def test_owner_and_lease_are_nobodys_business(ann, asked):
     got = ann.get(f"{REQUESTS}/{asked}/status").get_json()
 
     assert set(got) == {
-        "request_id", "session_id", "status", "version", "attempt", "created_at", "started_at", "finished_at",
-        "deadline", "links",
+        "request_id", "session_id", "status", "version", "attempt", "queue_position", "requires_action", "created_at",
+        "started_at", "finished_at", "deadline", "links",
     }  # fmt: skip

@@ -16,7 +16,7 @@ def test_whoever_waits_is_let_go_when_the_process_leaves():
         looked.set()
         return {}
 
-    waiting = Waiting(look, most=2, leaving=leaving.is_set)
+    waiting = Waiting(look, lambda _: [], most=2, leaving=leaving.is_set)
     found = []
     waiter = threading.Thread(target=lambda: found.append(waiting.wait(ID, lambda *_: True, 600)))
     waiter.start()
@@ -27,5 +27,5 @@ def test_whoever_waits_is_let_go_when_the_process_leaves():
 
 
 def test_whoever_has_an_answer_gets_it_also_then():
-    waiting = Waiting(lambda ids: dict.fromkeys(ids, (2, "completed")), most=2, leaving=lambda: True)
+    waiting = Waiting(lambda ids: dict.fromkeys(ids, (2, "completed")), lambda _: [], most=2, leaving=lambda: True)
     assert waiting.wait(ID, lambda _, state: state == "completed", 600) is True

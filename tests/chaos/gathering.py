@@ -129,7 +129,7 @@ def bounds(script: Script, rows: Mapping[str, int], people: int, met: int) -> di
         "delivery_attempts": rows["deliveries"] + 16 * met, "dead_letters": 16 * met, "spool": 0, "heartbeats": 3,
         "users": people, "user_identities": 3 * people, "user_integrations": 1, "api_keys": 1, "audit_log": 0,
         "slack_installations": 0, "knowledge_documents": 100, "knowledge_chunks": 1000, "schema_migrations": 20,
-        "chaos_nudges": 40 * rows["requests"],
+        "request_feedback": 0, "escalations": 0, "rate_limits": 1, "chaos_nudges": 40 * rows["requests"],
     }  # fmt: skip
 
 

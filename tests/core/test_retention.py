@@ -127,6 +127,12 @@ def everything(database, answered, rank, rows, recovery, user):
         " select id, 1, 'h', 'a', 'c', '' from knowledge_documents"
     )
     rows("insert into heartbeats (name) values ('recover')")
+    rows("insert into request_feedback (request_id, user_id, rating) select id, user_id, 'up' from requests")
+    rows(
+        "insert into escalations (id, request_id, session_id, user_id)"
+        " select gen_random_uuid(), id, session_id, user_id from requests"
+    )
+    rows("insert into rate_limits (principal, tokens, allowed, taken_at) values ('user:1', 1, true, now())")
 
 
 # --- what goes and what stays ----------------------------------------------------------------------------------------
@@ -159,11 +165,12 @@ def test_nothing_goes_before_its_time(everything, recovery, old, counts):
 @pytest.mark.parametrize(
     ("days", "gone"),
     [
-        (8, {"idempotency_keys": 1, "sessions": 1}),
-        (31, {"idempotency_keys": 1, "sessions": 1, "dead_letters": 1}),
-        (89, {"idempotency_keys": 1, "sessions": 1, "dead_letters": 1}),
-        (92, {"idempotency_keys": 1, "sessions": 2, "dead_letters": 2, "requests": 1, "messages": 2, "steps": 1,
-              "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1}),
+        (8, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1}),
+        (31, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "dead_letters": 1}),
+        (89, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "dead_letters": 1}),
+        (92, {"idempotency_keys": 1, "sessions": 2, "rate_limits": 1, "dead_letters": 2, "requests": 1, "messages": 2,
+              "steps": 1, "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1,
+              "request_feedback": 1, "escalations": 1}),
     ],
 )  # fmt: skip
 def test_each_has_its_own_time(everything, recovery, old, counts, days, gone):

@@ -1,7 +1,7 @@
 """What callers may send: the models that validate it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from parley.api.problems import Problem
 from parley.domain.events import Channel
+from parley.domain.keys import Role, Scope
 
 LONGEST = 32 << 10  # bytes of content
 
@@ -58,7 +59,7 @@ Context = dict[Clean, Clean | int | Finite | bool | None]
 class Strict(BaseModel):
     """Unknown fields are refused: they are mistakes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Wanted(Strict):
@@ -75,14 +76,98 @@ class NamedUser(Strict):
 
 
 class Ask(Strict):
-    """POST /api/v1/requests."""
+    """A question, whoever asks it."""
 
-    content: Annotated[str, AfterValidator(_content)]
-    session_id: UUID | None = None
-    delivery: Wanted | None = None
-    context: Annotated[Context, Field(max_length=16)] = Field(default_factory=dict)
-    user: NamedUser | None = None
-    on_busy: Literal["enqueue", "reject"] = "enqueue"
+    content: Annotated[str, AfterValidator(_content), Field(min_length=1, description="The question, up to 32 KiB.")]
+    session_id: Annotated[UUID | None, Field(description="Go on with this conversation.")] = None
+    delivery: Annotated[Wanted | None, Field(description="Also send the answer there.")] = None
+    context: Annotated[Context, Field(max_length=16, description="Facts about where it was asked.")] = Field(
+        default_factory=dict
+    )
+    user: Annotated[NamedUser | None, Field(description="For whom a service asks.")] = None
+    on_busy: Annotated[
+        Literal["enqueue", "reject"], Field(description="What to do behind an open question of the conversation.")
+    ] = "enqueue"
+
+    def facts(self) -> dict[str, Any]:
+        """Give the context, with what this kind of request knows beyond it."""
+        own = self.model_dump(mode="json", exclude=set(Ask.model_fields), exclude_none=True)
+        return {**self.context, **own}
+
+
+class AskWeb(Ask):
+    """A question from a web page."""
+
+    page_url: Annotated[Clean, Field(max_length=2000)] | None = None
+    user_agent: Annotated[Clean, Field(max_length=500)] | None = None
+    locale: Annotated[Clean, Field(max_length=35)] | None = None
+
+
+class AskCli(Ask):
+    """A question from a terminal."""
+
+    command: Annotated[Clean, Field(max_length=500)] | None = None
+    cli_session_id: Annotated[Clean, Field(max_length=255)] | None = None
+    host: Annotated[Clean, Field(max_length=255)] | None = None
+    command_context: Annotated[Context, Field(max_length=16)] | None = None
+
+
+class AskTool(Ask):
+    """A question that a tool asks because something has happened."""
+
+    tool_id: Annotated[Clean, Field(min_length=1, max_length=255, description="Which tool asks.")]
+    trigger_event: Annotated[Clean, Field(min_length=1, max_length=255, description="What has happened.")]
+    tool_instance_id: Annotated[Clean, Field(max_length=255)] | None = None
+    tool_context: Annotated[Context, Field(max_length=16)] | None = None
+
+
+class Feedback(Strict):
+    """What somebody thinks of an answer; the last word counts."""
+
+    rating: Literal["up", "down"]
+    reason: Literal["wrong", "incomplete", "outdated", "unclear", "too_slow", "other"] | None = None
+    comment: Annotated[Clean, Field(max_length=2000)] | None = None
+
+
+class Escalate(Strict):
+    """Why people should look at it."""
+
+    reason: Annotated[Clean, Field(max_length=2000)] | None = None
+
+
+class Decide(Strict):
+    """A yes or no to an action, bound to what was shown."""
+
+    decision: Literal["approve", "deny"]
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+Metadata = Annotated[dict[Clean, Annotated[Clean, Field(max_length=500)]], Field(max_length=16)]
+
+
+class BeginSession(Strict):
+    """A conversation that begins before its first question."""
+
+    title: Annotated[Clean, Field(min_length=1, max_length=200)] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class ChangeSession(Strict):
+    """What changes; the rest stays. Closed conversations take no more questions."""
+
+    title: Annotated[Clean, Field(min_length=1, max_length=200)] | None = None
+    metadata: Metadata | None = None
+    status: Literal["open", "closed"] | None = None
+
+
+class MakeKey(Strict):
+    """An API key."""
+
+    name: Annotated[Clean, Field(min_length=1, max_length=100)]
+    role: Annotated[Role | None, Field(description="Yours, unless you wish for less.")] = None
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=20)] | None = None
+    expires_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    email: Annotated[Email | None, Field(description="For somebody else: admins only.")] = None
 
 
 class EmailConfig(Strict):
@@ -112,15 +197,29 @@ CONFIGS: dict[str, type[Strict]] = {
 }  # fmt: skip
 
 
-class Integration(Strict):
-    """PUT /api/v1/users/me/integrations/{channel}. None inherits the system's default."""
+class IntegrationSetting(Strict):
+    """A user's own setting for a channel. Null inherits the system's default."""
 
     enabled: StrictBool | None = None
     rank: Annotated[int, Field(ge=1, le=99)] | None = None
     config: dict[str, Any] = Field(default_factory=dict)
 
 
-def config(channel: str, wanted: Integration) -> dict[str, Any]:
+class NewIntegrationSetting(IntegrationSetting):
+    """A setting, with its channel."""
+
+    channel: Channel
+
+
+def address(text: str) -> str:
+    """Give an e-mail address, when it is one. Raises Problem."""
+    try:
+        return NamedUser(email=text.strip()).email
+    except ValidationError:
+        raise Problem("bad-request", detail="Parley-User is an e-mail address.") from None
+
+
+def config(channel: str, wanted: IntegrationSetting) -> dict[str, Any]:
     """Give a channel's own fields, valid. What is turned off needs none. Raises Problem."""
     if wanted.enabled is False and not wanted.config:
         return {}
@@ -143,6 +242,19 @@ def validated[M: BaseModel](model: type[M], value: Any, prefix: str = "") -> M:
             found.setdefault(prefix + _pointer(value, fault["loc"], is_missing=is_missing), _said(fault["msg"]))
         errors = [{"pointer": at, "detail": said} for at, said in found.items()]
         raise Problem("invalid", errors=errors[:20]) from None
+
+
+def parameters[M: BaseModel](model: type[M], given: Mapping[str, str]) -> M:
+    """Validate the parameters of a query. Raises Problem that names them, and never with what was sent."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = {
+            str(fault["loc"][0]): _said(fault["msg"]) for fault in error.errors(include_url=False, include_input=False)
+        }
+        raise Problem(
+            "bad-request", errors=[{"parameter": name, "detail": said} for name, said in found.items()]
+        ) from None
 
 
 def _pointer(value: Any, loc: Sequence[int | str], *, is_missing: bool) -> str:

@@ -1,36 +1,43 @@
-"""The routes of request-api: thin views over the store, one place that decides who may see what."""
+"""
+request-api: every route of every resource on one Flask app, with what all of them share.
 
-import hashlib
+For each call: who is it, may they, are they within their limit, is what they sent valid; then the view, within what
+PostgreSQL lets this caller see; then the headers that every answer has. A resource is a module with `ROUTES`.
+"""
+
 import logging
 import os
-import re
-from collections.abc import Callable
-from typing import Any, Protocol
-from uuid import UUID
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from parley import envelope, intake, logs
-from parley.adapters.postgres.api import Keys, Views
+from parley import envelope, logs
+from parley.adapters.postgres.api import Keys, Limits
+from parley.adapters.postgres.database import Database, seeing
 from parley.adapters.postgres.users import Users
-from parley.api import bodies, views
-from parley.api.problems import Problem
-from parley.api.waiting import Waiting
-from parley.channels import webhook
-from parley.domain import ids, turn
-from parley.domain.events import Emit
-from parley.domain.keys import Principal
-from parley.domain.requests import (
-    TERMINAL,
-    Accepted,
-    KeyReused,
-    NewRequest,
-    NoSuchSession,
-    SessionBusy,
-    SessionWanted,
+from parley.api import (
+    about,
+    admin,
+    asking,
+    bodies,
+    cors,
+    deliveries,
+    integrations,
+    keyring,
+    links,
+    people,
+    requests,
+    sessions,
+    streams,
 )
+from parley.api.auth import Door, Doorkeeper, Tokens
+from parley.api.desk import Desk, Rules, Store
+from parley.api.problems import Problem
+from parley.api.route import Answer, Call, Route
+from parley.domain.keys import Principal
 from parley.errors import Misconfigured, Rejected, Unavailable
 from parley.ports import Publisher
 from parley.recovery import Standby
@@ -38,18 +45,11 @@ from parley.recovery import Standby
 log = logging.getLogger("parley.api")
 
 BODY = 64 << 10  # bytes
-LONGEST_WAIT = 25.0  # seconds
-KINDS = {"": "generic", "/web": "web", "/cli": "cli", "/tool": "tool", "/generic": "generic"}
 
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
-
-
-class Store(intake.Store, Protocol):
-    """Where requests are kept, and cancelled."""
-
-    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
-        """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
+RESOURCES = (
+    asking, requests, streams, links, sessions, deliveries, integrations, people, keyring, admin, about,
+)  # fmt: skip
+ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 
 
 class Api:
@@ -57,284 +57,171 @@ class Api:
 
     def __init__(
         self,
+        database: Database,
         store: Store,
-        views_: Views,
-        keys: Keys,
-        users: Users,
         publisher: Publisher,
+        rules: Rules,
         *,
-        signing_key: str,
-        most_waiters: int,
-        leaving: Callable[[], bool] = lambda: False,
+        limits: Limits | None = None,
+        tokens: Tokens | None = None,
+        doors: Iterable[Door] = (),
         standby: Standby | None = None,
+        routes: Iterable[Route] = ROUTES,
     ) -> None:
-        self._store = store
-        self._views = views_
-        self._keys = keys
-        self._users = users
-        self._publisher = publisher
-        self._signing_key = signing_key
-        self._waiting = Waiting(views_.versions, most=most_waiters, leaving=leaving)
+        keys, users = Keys(database), Users(database)
+        self._doorkeeper = Doorkeeper(keys, users, tokens=tokens, doors=tuple(doors))
+        self.desk = Desk(database, store, publisher, rules)
+        self._limits = limits
         self._standby = standby
-        self.ready = views_.ready
+        self._routes = tuple(routes)
+        self.ready = self.desk.views.ready
 
-    def __call__(self, request: flask.Request) -> Any:
+    def __call__(self, _: flask.Request) -> Any:
         """Answer at `/`, where nothing is."""
-        return _problem(Problem("not-found"), request)
+        return _problem(Problem("not-found"))
 
     def close(self) -> None:
         """Give back connections."""
         if self._standby:
             self._standby.close()
-        self._store.close()
+        self.desk.database.close()
 
     def routes(self, app: flask.Flask) -> None:
         """Add every path of the API."""
         app.config["MAX_CONTENT_LENGTH"] = BODY
-        app.register_error_handler(Problem, lambda problem: _problem(problem, flask.request))
+        app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+        app.register_error_handler(Problem, _problem)
         app.register_error_handler(Unavailable, _unavailable)
         app.register_error_handler(HTTPException, _http)
         app.register_error_handler(Exception, _bug)
-        for alias, kind in KINDS.items():
-            self._add(app, "POST", f"/api/v1/requests{alias}", lambda who, kind=kind: self._ask(who, kind))
-        self._add(app, "GET", "/api/v1/requests/<uuid:id_>/status", self._status)
-        self._add(app, "GET", "/api/v1/requests/<uuid:id_>/result", self._result)
-        self._add(app, "POST", "/api/v1/requests/<uuid:id_>/cancel", self._cancel)
-        self._add(app, "GET", "/api/v1/users/me/deliveries", self._deliveries)
-        self._add(app, "GET", "/api/v1/deliveries/<uuid:id_>", self._delivery)
-        self._add(app, "GET", "/api/v1/users/me/integrations", self._integrations)
-        self._add(app, "GET", "/api/v1/users/me/integrations/<channel>", self._integration)
-        self._add(app, "PUT", "/api/v1/users/me/integrations/<channel>", self._put_integration)
-        self._add(app, "DELETE", "/api/v1/users/me/integrations/<channel>", self._delete_integration)
+        for route in self._routes:
+            app.add_url_rule(
+                route.rule, f"{route.method} {route.path}", self._guarded(route), methods=[route.method],
+                provide_automatic_options=False,
+            )  # fmt: skip
+        app.after_request(_finished)
+        cors.add(app, self.desk.rules.origins)
 
-    def _add(self, app: flask.Flask, method: str, path: str, view: Callable[..., Any]) -> None:
-        def guarded(**values: Any) -> Any:
-            with logs.bound(function="request-api", route=path):
-                answer = flask.make_response(view(self._principal(), **values))
-                answer.headers.setdefault("Cache-Control", "no-store")
-                if asked := flask.request.headers.get("X-Request-Id"):
-                    answer.headers["X-Request-Id"] = asked[:200]
+    def _guarded(self, route: Route) -> Callable[..., Response]:
+        def view(**path: Any) -> Response:
+            with logs.bound(function="request-api", route=route.path):
+                answer = _response(self._answer(route, path))
                 log.info("handled", extra={"fields": {"status": answer.status_code}})
-                if self._standby:
+                if self._standby and route.roles is not None:
                     self._standby.look()
                 return answer
 
-        app.add_url_rule(path, f"{method} {path}", guarded, methods=[method])
+        return view
 
-    def _ask(self, who: Principal, kind: str) -> Any:
-        ask = bodies.validated(bodies.Ask, _json())
-        accepted = self._accept(who, kind, ask)
-        logs.bind(request_id=accepted.request_id, session_id=accepted.session_id)
-        is_over = accepted.state in TERMINAL
-        if not is_over:
-            self._publish(Emit(accepted.created(), cause="accepted", traceparent=_traceparent()))
-        asynchronous, seconds = _preference(flask.request.headers.get("Prefer", ""))
-        seconds = LONGEST_WAIT if seconds is None else seconds
-        if not (is_over or asynchronous):
-            is_over = self._waiting.wait(accepted.request_id, lambda _, state: state in TERMINAL, seconds)
-        row = self._views.request(accepted.request_id)
-        assert row, "it was accepted"
-        headers = views.links_headers(row)
-        headers["Preference-Applied"] = "respond-async" if asynchronous else f"wait={seconds:g}"
-        if accepted.replayed:
-            headers["Idempotency-Replayed"] = "true"
-        if row["state"] in TERMINAL:
-            return views.result(row), 200, headers
-        return views.status(row), 202, {**headers, "Retry-After": "1"}
+    def _answer(self, route: Route, path: dict[str, Any]) -> Answer:
+        who = None if route.roles is None else self._admitted(route)
+        query, body = _query(route), _body(route)
+        if who and (named := getattr(body, "user", None)):
+            who = self._doorkeeper.acting_for(who, named.email)
+        call = Call(who, path, query, body, flask.request.headers, flask.request.path)
+        with seeing(_wall(who)):
+            return route.view(self.desk, call)
 
-    def _accept(self, who: Principal, kind: str, ask: bodies.Ask) -> Accepted:
-        key = _idempotency_key(required=kind == "tool")
-        new = NewRequest(
-            id=ids.new(),
-            user_id=self._for_whom(who, ask),
-            session=SessionWanted(id=ask.session_id),
-            source=kind,  # type: ignore[arg-type]  # KINDS are sources
-            content=ask.content,
-            principal=f"user:{who.user_id}",
-            route="requests",
-            key=key,
-            fingerprint=_fingerprint(kind, ask),
-            context=ask.context,
-            delivery=ask.delivery.model_dump(mode="json") if ask.delivery else None,
-            traceparent=_traceparent(),
-            asked_by=who.user_id if ask.user else None,
-            unless_busy=ask.on_busy == "reject",
-        )
-        try:
-            return self._store.accept(new)
-        except KeyReused:
-            raise Problem("key-reused") from None
-        except NoSuchSession:
-            raise Problem("not-found", detail="There is no such session, or it is not yours.") from None
-        except SessionBusy:
-            raise Problem("busy") from None
+    def _admitted(self, route: Route) -> Principal:
+        """Give who calls, when they may call this, and not too often. Raises Problem."""
+        who = self._doorkeeper.principal(flask.request)
+        if self._limits:
+            self._count(self._limits, who)
+        if route.roles is not None and who.role not in route.roles:
+            raise Problem("forbidden")
+        if not who.may(route.scope):
+            raise Problem("forbidden", detail=f"This key lacks the scope {route.scope}.")
+        return who
 
-    def _for_whom(self, who: Principal, ask: bodies.Ask) -> UUID:
-        if ask.user is None:
-            return who.user_id
-        if who.role != "service":
-            raise Problem("forbidden", detail="Only a service key may ask for somebody else.")
-        email = ask.user.email.lower()
-        known = self._users.known("email", email)
-        return known or self._users.meet("email", email, email=email, name="", timezone=None)
-
-    def _publish(self, nudge: Emit) -> None:
-        """Publish after the commit; when that fails, the sweep finds the row."""
-        try:
-            self._publisher.publish(nudge)
-        except (Unavailable, Rejected):
-            log.warning("nudge not published", exc_info=True)
-
-    def _status(self, who: Principal, id_: UUID) -> Any:
-        row = self._own(who, self._views.request(id_))
-        _, seconds = _preference(flask.request.headers.get("Prefer", ""))
-        applied = {} if seconds is None else {"Preference-Applied": f"wait={seconds:g}"}
-        if flask.request.if_none_match.contains_weak(views.etag(row).strip('"')):
-            version = row["version"]
-            if not seconds or not self._waiting.wait(id_, lambda now, _: now != version, seconds):
-                return "", 304, {"ETag": views.etag(row), **applied}
-            row = self._own(who, self._views.request(id_))
-        return views.status(row), 200, {"ETag": views.etag(row), **applied}
-
-    def _result(self, who: Principal, id_: UUID) -> Any:
-        return _outcome(self._own(who, self._views.request(id_)))
-
-    def _cancel(self, who: Principal, id_: UUID) -> Any:
-        logs.bind(request_id=id_)
-        row = self._own(who, self._views.request(id_))
-        if row["state"] not in TERMINAL:
-            _, kind, title = turn.ENDINGS["cancelled"]
-            if nudge := self._store.cancel(id_, row["user_id"], {"type": kind, "title": title}):
-                self._publish(nudge)
-            row = self._own(who, self._views.request(id_))
-        return _outcome(row)
-
-    def _deliveries(self, who: Principal) -> Any:
-        limit = flask.request.args.get("limit", "50")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= 100):
-            raise Problem("bad-request", detail="limit is a number from 1 to 100.")
-        return {"items": [views.plain(row) for row in self._views.deliveries(who.user_id, int(limit))]}
-
-    def _delivery(self, who: Principal, id_: UUID) -> Any:
-        return views.plain(self._own(who, self._views.delivery(id_)))
-
-    def _integrations(self, who: Principal) -> Any:
-        return {"items": [views.plain(row) for row in self._views.integrations(who.user_id)]}
-
-    def _integration(self, who: Principal, channel: str) -> Any:
-        for row in self._views.integrations(who.user_id):
-            if row["channel"] == channel:
-                return views.plain(row)
-        raise Problem("not-found")
-
-    def _put_integration(self, who: Principal, channel: str) -> Any:
-        if channel not in bodies.CONFIGS:
-            raise Problem("not-found")
-        wanted = bodies.validated(bodies.Integration, _json())
-        values = {"enabled": wanted.enabled, "rank": wanted.rank, "config": bodies.config(channel, wanted)}
-        row = self._views.put_integration(who.user_id, channel, values)
-        is_new = row.pop("is_new")
-        shown = views.plain(row)
-        if is_new and channel == "webhook":
-            shown["secret"] = webhook.secret(self._signing_key, str(row["id"]))
-        return shown, 201 if is_new else 200
-
-    def _delete_integration(self, who: Principal, channel: str) -> Any:
-        if channel not in bodies.CONFIGS or not self._views.delete_integration(who.user_id, channel):
-            raise Problem("not-found")
-        return "", 204
-
-    def _principal(self) -> Principal:
-        scheme, _, key = flask.request.headers.get("Authorization", "").partition(" ")
-        found = self._keys.principal(key.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            raise Problem("unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="parley"'})
-        return found
-
-    def _own(self, who: Principal, row: dict[str, Any] | None) -> dict[str, Any]:
-        """Give what is the caller's own, or was asked by it; what is not looks like what does not exist."""
-        if row is None or who.user_id not in (row["user_id"], row.get("asked_by")):
-            raise Problem("not-found")
-        return row
+    def _count(self, limits: Limits, who: Principal) -> None:
+        """Take a call from the caller's bucket; the fields are those of the IETF's RateLimit draft."""
+        allowed, left = limits.take(f"user:{who.caller}")
+        rate = limits.per_minute / 60
+        refill = int((1 if not allowed else limits.burst) / rate - max(left, 0) / rate) + 1
+        window = max(round(limits.burst / rate), 1)
+        flask.g.limits = {
+            "RateLimit-Policy": f'"calls";q={limits.burst};w={window}',
+            "RateLimit": f'"calls";r={int(max(left, 0))};t={refill}',
+        }
+        if not allowed:
+            raise Problem("rate-limited", headers={"Retry-After": str(refill)})
 
 
 def most_waiters(threads: int) -> int:
-    """How many may wait at once: three threads stay free for health checks and everybody else."""
+    """How many may wait at once: the other threads stay free for health checks and everybody else."""
     if threads < 4:
         raise Misconfigured("THREADS: at least 4, so that health checks find one while callers wait")
-    return threads - 3
+    return threads - max(3, min(threads // 8, 16))
 
 
-def _outcome(row: dict[str, Any]) -> Any:
-    if row["state"] in TERMINAL:
-        return views.result(row), 200, {"ETag": views.etag(row)}
-    return views.status(row), 202, {"Retry-After": "1"}
+def _wall(who: Principal | None) -> tuple[Any, ...] | None:
+    """Whose rows PostgreSQL shows: staff's own code decides; a public link's is in its signature."""
+    if who is None or who.role in ("support", "admin"):
+        return None
+    return who.people
 
 
-def _fingerprint(kind: str, ask: bodies.Ask) -> str:
-    """Say what is asked, not how: `on_busy` may change from one attempt to the next."""
-    return hashlib.sha256(envelope.dumps([kind, ask.model_dump(mode="json", exclude={"on_busy"})])).hexdigest()
+def _query(route: Route) -> Any:
+    if route.query is None:
+        return None
+    given = flask.request.args
+    if twice := next((name for name in given if len(given.getlist(name)) > 1), None):
+        raise Problem("bad-request", errors=[{"parameter": twice[:80], "detail": "given twice"}])
+    return bodies.parameters(route.query, given.to_dict())
 
 
-def _json() -> Any:
+def _body(route: Route) -> Any:
     request = flask.request
+    if route.body is None or (route.body_is_optional and not request.content_length):
+        return None
     if request.mimetype != "application/json":
         raise Problem("not-json")
     try:
-        return envelope.loads(request.get_data())
+        return bodies.validated(route.body, envelope.loads(request.get_data()))
     except Rejected:
         raise Problem("bad-request", detail="The body is not JSON in UTF-8.") from None
 
 
-def _preference(text: str) -> tuple[bool, float | None]:
-    """Read `Prefer` (RFC 7240): whether to answer at once, and how many seconds to wait, if that was said."""
-    parts = [part.split(";")[0].strip().lower() for part in text.split(",")]
-    waits = [part[5:].strip('"') for part in parts if part.startswith("wait=")]
-    if not (waits and waits[0].isascii() and waits[0].isdigit()):
-        return "respond-async" in parts, None
-    return "respond-async" in parts, min(float(waits[0]), LONGEST_WAIT)
+def _response(answer: Answer) -> Response:
+    body = answer.body
+    if body is None:
+        return Response(status=answer.status, headers=answer.headers)
+    if answer.media == "application/json" and not isinstance(body, bytes):
+        body = envelope.dumps(body)
+    return Response(body, answer.status, answer.headers, content_type=answer.media)
 
 
-def _idempotency_key(*, required: bool) -> str | None:
-    text = flask.request.headers.get("Idempotency-Key")
-    if text is None:
-        if required:
-            raise Problem("key-required")
-        return None
-    match = _KEY.match(text)
-    if match is None:
-        raise Problem("bad-request", detail="An Idempotency-Key has 1 to 255 printable ASCII characters.")
-    return match[1]
+def _finished(response: Response) -> Response:
+    """Add what every answer has."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Request-Id"] = _call_id()
+    response.headers.extend(flask.g.get("limits", {}))
+    return response
 
 
-def _traceparent() -> str:
-    """Take the caller's trace, else begin one; the same for the whole request."""
-    given = flask.request.headers.get("traceparent", "")
-    if _TRACEPARENT.match(given):
-        return given
-    made: str = flask.g.setdefault("traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01")
+def _call_id() -> str:
+    """Give the id of this call: the caller's, else a new one."""
+    asked = flask.request.headers.get("X-Request-Id", "")[:200]
+    made: str = flask.g.setdefault("call_id", asked if asked.isprintable() and asked else os.urandom(16).hex())
     return made
 
 
-def _problem(problem: Problem, request: flask.Request) -> Response:
-    body = problem.body()
-    headers = {**problem.headers, "Cache-Control": "no-store"}
-    if asked := request.headers.get("X-Request-Id"):
-        body["request_id"] = headers["X-Request-Id"] = asked[:200]
-    return Response(envelope.dumps(body), problem.status, headers, content_type="application/problem+json")
+def _problem(problem: Problem) -> Response:
+    body = {**problem.body(), "request_id": _call_id()}
+    return Response(envelope.dumps(body), problem.status, problem.headers, content_type="application/problem+json")
 
 
 def _unavailable(error: Unavailable) -> Response:
     log.warning("unavailable", exc_info=error)
-    return _problem(Problem("unavailable", headers={"Retry-After": "2"}), flask.request)
+    return _problem(Problem("unavailable", headers={"Retry-After": "2"}))
 
 
 def _http(error: HTTPException) -> Response:
     kind = {NotFound: "not-found", MethodNotAllowed: "method-not-allowed", RequestEntityTooLarge: "too-large"}
-    headers = {"Allow": ", ".join(error.valid_methods or ())} if isinstance(error, MethodNotAllowed) else {}
-    return _problem(Problem(kind.get(type(error), "bad-request"), headers=headers), flask.request)
+    headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))} if isinstance(error, MethodNotAllowed) else {}
+    return _problem(Problem(kind.get(type(error), "bad-request"), headers=headers))
 
 
 def _bug(error: Exception) -> Response:
     log.error("bug", exc_info=error)
-    return _problem(Problem("internal"), flask.request)
+    return _problem(Problem("internal"))

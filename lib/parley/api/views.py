@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from parley.domain.actions import Action
 
-def status(row: Mapping[str, Any]) -> dict[str, Any]:
+
+def status(row: Mapping[str, Any], actions: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """Give the state of a request."""
     return {
         "request_id": str(row["id"]),
@@ -14,10 +16,12 @@ def status(row: Mapping[str, Any]) -> dict[str, Any]:
         "status": row["state"],
         "version": row["version"],
         "attempt": row["attempt"],
-        "created_at": _time(row["created_at"]),
-        "started_at": _time(row["started_at"]),
-        "finished_at": _time(row["finished_at"]),
-        "deadline": _time(row["deadline"]),
+        "queue_position": row["queue_position"],
+        "requires_action": actions or [],
+        "created_at": time(row["created_at"]),
+        "started_at": time(row["started_at"]),
+        "finished_at": time(row["finished_at"]),
+        "deadline": time(row["deadline"]),
         "links": links(row),
     }
 
@@ -30,14 +34,40 @@ def result(row: Mapping[str, Any]) -> dict[str, Any]:
         "status": row["state"],
         "result": row["result"],
         "error": row["error"],
+        "usage": row["usage"],
         "links": links(row),
+    }
+
+
+def item(row: Mapping[str, Any], *, readable: bool) -> dict[str, Any]:
+    """Give a request of a list."""
+    content = row["content"] if readable else None
+    return {**status(row), "user_id": str(row["user_id"]), "source": row["source"], "content": content}
+
+
+def session(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a session."""
+    shown: dict[str, Any] = plain(row)
+    return {"session_id": shown.pop("id"), "user_id": str(row["user_id"]), **shown}
+
+
+def action(one: Action) -> dict[str, Any]:
+    """Give what waits for a decision."""
+    return {
+        "action_id": str(one.id),
+        "tool": one.tool,
+        "summary": one.summary,
+        "arguments": dict(one.arguments),
+        "risk": one.risk,
+        "digest": one.digest,
+        "expires_at": time(one.expires_at),
     }
 
 
 def links(row: Mapping[str, Any]) -> dict[str, str]:
     """Give where a request is looked at."""
     base = f"/api/v1/requests/{row['id']}"
-    return {"status": f"{base}/status", "result": f"{base}/result"}
+    return {"status": f"{base}/status", "result": f"{base}/result", "events": f"{base}/events"}
 
 
 def links_headers(row: Mapping[str, Any]) -> dict[str, str]:
@@ -52,15 +82,21 @@ def etag(row: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Give a row as JSON: ids and times as text, without the owner's id."""
+    """Give a row as JSON: ids and times as text, without whose it is."""
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items() if key != "user_id"}
+        return {key: plain(inner) for key, inner in value.items() if key not in ("user_id", "asked_by")}
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     if isinstance(value, datetime):
-        return _time(value)
+        return time(value)
     return str(value) if isinstance(value, UUID) else value
 
 
-def _time(value: datetime | None) -> str | None:
+def owned(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a row as JSON with whose it is, for staff."""
+    return {**plain(row), "user_id": str(row["user_id"])}
+
+
+def time(value: datetime | None) -> str | None:
+    """Give a time as text."""
     return value.isoformat(timespec="milliseconds") if value else None

@@ -13,6 +13,11 @@ from typing import Literal
 from uuid import UUID
 
 Role = Literal["user", "support", "admin", "service"]
+# What a key may be limited to; one without scopes may do all that its role may.
+Scope = Literal[
+    "requests:read", "requests:write", "sessions:read", "sessions:write", "deliveries:read", "deliveries:write",
+    "settings:read", "settings:write", "data", "keys", "admin",
+]  # fmt: skip
 
 _KEY = re.compile(r"pk_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -20,11 +25,31 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls: a key's owner."""
+    """
+    Who calls: `user_id`, whose things these are, and `actor_id`, whose key it is, when a service acts for the user.
 
-    key_id: UUID
+    `key_id` is None for who came with a token; `scopes` None: everything that the role may.
+    """
+
+    key_id: UUID | None
     user_id: UUID
     role: Role
+    scopes: frozenset[str] | None = None
+    actor_id: UUID | None = None
+
+    @property
+    def caller(self) -> UUID:
+        """Whose credentials these are."""
+        return self.actor_id or self.user_id
+
+    @property
+    def people(self) -> tuple[UUID, ...]:
+        """Whose rows this caller works with."""
+        return (self.user_id,) if self.actor_id is None else (self.user_id, self.actor_id)
+
+    def may(self, scope: str) -> bool:
+        """Whether the key is not limited to other scopes."""
+        return self.scopes is None or not scope or scope in self.scopes
 
 
 def make() -> str:

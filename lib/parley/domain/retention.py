@@ -17,6 +17,7 @@ class Retention:
     open_letters: float = 90  # dead letters that nobody took care of
     api_keys: float = 90  # after they expired or were revoked
     audit_log: float = 365
+    rate_limits: float = 7  # after the last call: a bucket that is full again
 
     def seconds(self) -> Mapping[str, float]:
         """Give each rule with its age in seconds."""
@@ -36,6 +37,9 @@ PURGED: Mapping[str, tuple[str, ...]] = {
     "idempotency_keys": ("idempotency_keys", "requests"),
     "dead_letters": ("done_letters", "open_letters"),
     "api_keys": ("api_keys",),
+    "request_feedback": ("requests",),
+    "escalations": ("requests",),
+    "rate_limits": ("rate_limits",),
     "audit_log": ("audit_log",),
 }
 KEPT: Mapping[str, str] = {

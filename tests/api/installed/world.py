@@ -77,6 +77,7 @@ def serving(url, broker, log):
 def problem(got, kind, status):
     """Check that an answer is a problem of this kind; gives its members."""
     members = got.json()
+    assert members.pop("request_id", None) == got.headers.get("X-Request-Id")
     assert (got.status_code, got.headers["Content-Type"]) == (status, "application/problem+json")
     assert (members["type"], members["status"]) == (f"urn:parley:problem:{kind}", status)
     assert members["title"]

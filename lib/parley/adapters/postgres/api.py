@@ -1,12 +1,14 @@
-"""What the API reads and writes besides requests: keys, views, a user's own integrations."""
+"""What the API reads and writes besides requests and sessions: keys, limits, views, a user's own integrations."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from parley.adapters.postgres.database import Database, Row
 from parley.adapters.postgres.users import Users
 from parley.domain import ids, keys
+from parley.domain.events import Emit, ResponseReady
 from parley.domain.keys import Principal, Role
 
 
@@ -22,13 +24,24 @@ class Keys:
         row = self._database.row("key_by_prefix", prefix=prefix, digest=keys.digest(key)) if prefix else None
         if row is None or not keys.is_same(key, row["digest"]):
             return None
-        return Principal(row["id"], row["user_id"], row["role"])
+        scopes = None if row["scopes"] is None else frozenset(row["scopes"])
+        return Principal(row["id"], row["user_id"], row["role"], scopes)
 
-    def create(self, *, email: str, role: Role, name: str, days: int | None = None) -> str:
-        """Make a key for the user with this e-mail address, who is made when absent. Gives the key, this once."""
+    def create(
+        self,
+        *,
+        email: str | None = None,
+        user_id: UUID | None = None,
+        role: Role,
+        name: str,
+        days: int | None = None,
+        scopes: Sequence[str] | None = None,
+    ) -> str:
+        """Make a key for a user, or the one with this e-mail address, who is made when absent. Gives the key, once."""
         key = keys.make()
-        address = email.strip().lower()
-        user_id = Users(self._database).meet("email", address, email=address, name="", timezone=None)
+        if user_id is None:
+            address = (email or "").strip().lower()
+            user_id = Users(self._database).meet("email", address, email=address, name="", timezone=None)
         self._database.run(
             "insert_key",
             id=ids.new(),
@@ -37,17 +50,37 @@ class Keys:
             user_id=user_id,
             role=role,
             name=name,
+            scopes=None if scopes is None else list(scopes),
             days=days,
         )
         return key
 
-    def all(self) -> list[Row]:
-        """List the keys, without what would open a door."""
-        return self._database.rows("list_keys")
+    def all(self, user_id: UUID | None = None) -> list[Row]:
+        """List the keys, of one user or of all, without what would open a door."""
+        return self._database.rows("list_keys", user_id=user_id)
+
+    def owner(self, prefix: str) -> Row | None:
+        """Give whose key this is: `user_id`."""
+        return self._database.row("key_owner_of_prefix", prefix=prefix)
 
     def revoke(self, prefix: str) -> bool:
         """Make a key invalid from now on. Returns whether there was one."""
         return bool(self._database.run("revoke_key", prefix=prefix))
+
+
+class Limits:
+    """How often a caller may call: a bucket of `burst` calls, refilled with `per_minute`."""
+
+    def __init__(self, database: Database, *, per_minute: int, burst: int) -> None:
+        self._database = database
+        self.per_minute = per_minute
+        self.burst = burst
+
+    def take(self, principal: str) -> tuple[bool, float]:
+        """Take one call. Gives whether it was there, and how many are left."""
+        row = self._database.row("take_rate", principal=principal, burst=self.burst, rate=self.per_minute / 60)
+        assert row, "an upsert returns its row"
+        return row["allowed"], row["tokens"]
 
 
 class Views:
@@ -61,34 +94,99 @@ class Views:
         self._database.ready()
         self._database.row("keys_readable")
 
+    def me(self, user_id: UUID) -> Row | None:
+        """Give a user."""
+        return self._database.row("me", user_id=user_id)
+
     def request(self, request_id: UUID) -> Row | None:
         """Give a request with its state and result."""
         return self._database.row("request_view", id=request_id)
+
+    def requests(
+        self, *, user_id: UUID | None, session_id: UUID | None, state: str | None, before: UUID | None, limit: int
+    ) -> list[Row]:
+        """Give the newest requests, of one user or of all."""
+        return self._database.rows(
+            "list_requests", user_id=user_id, session_id=session_id, state=state, before=before, limit=limit
+        )
 
     def versions(self, request_ids: Iterable[UUID]) -> dict[UUID, tuple[int, str]]:
         """Give version and state of many requests in one query."""
         rows = self._database.rows("request_versions", ids=list(request_ids))
         return {row["id"]: (row["version"], row["state"]) for row in rows}
 
-    def deliveries(self, user_id: UUID, limit: int) -> Sequence[Row]:
+    def events(self, readers: Sequence[tuple[UUID, int]], limit: int = 2000) -> list[Row]:
+        """Give what was logged for each (request, sequence number) since; `reader` is the place in `readers`."""
+        return self._database.rows(
+            "events_after",
+            readers=list(range(len(readers))),
+            ids=[request_id for request_id, _ in readers],
+            seqs=[seq for _, seq in readers],
+            limit=limit,
+        )
+
+    def feedback(self, request_id: UUID, user_id: UUID, rating: str, reason: str | None, comment: str | None) -> None:
+        """Keep what a user thinks of an answer; the last word counts."""
+        self._database.run(
+            "put_feedback", request_id=request_id, user_id=user_id, rating=rating, reason=reason, comment=comment
+        )
+
+    def escalate(self, request: Row, reason: str | None) -> Row:
+        """Hand a request over to people, once."""
+        row = self._database.row(
+            "escalate",
+            id=ids.new(),
+            request_id=request["id"],
+            session_id=request["session_id"],
+            user_id=request["user_id"],
+            reason=reason,
+        )
+        assert row, "an upsert returns its row"
+        return row
+
+    def deliveries(
+        self, user_id: UUID, limit: int, before_at: datetime | None = None, before: UUID | None = None
+    ) -> Sequence[Row]:
         """Give a user's newest deliveries."""
-        return self._database.rows("deliveries_of_user", user_id=user_id, limit=limit)
+        return self._database.rows(
+            "deliveries_of_user", user_id=user_id, limit=limit, before_at=before_at, before=before
+        )
 
     def delivery(self, delivery_id: UUID) -> Row | None:
         """Give a delivery with its attempts."""
         row = self._database.row("delivery_view", id=delivery_id)
         return {**row, "attempts": self._database.rows("attempts_of_delivery", id=delivery_id)} if row else None
 
+    def redeliver(self, delivery_id: UUID) -> Emit | None:
+        """Make a delivery that has ended due once more; gives its nudge. None when it is open, planned or erased."""
+        row = self._database.row("redeliver", id=delivery_id)
+        if row is None:
+            return None
+        contract = ResponseReady(
+            request_id=row["request_id"],
+            delivery_id=row["id"],
+            session_id=row["session_id"],
+            channel=row["channel"],
+            kind=row["kind"],
+        )
+        return Emit(contract, cause=f"redelivery {ids.new()}", traceparent=row["traceparent"])
+
     def integrations(self, user_id: UUID) -> Sequence[Row]:
         """Give a user's own settings."""
         return self._database.rows("integrations_of_user", user_id=user_id)
 
-    def put_integration(self, user_id: UUID, channel: str, values: dict[str, Any]) -> Row:
-        """Store a user's setting for one channel, instead of the one before."""
-        row = self._database.row("put_integration", id=ids.new(), user_id=user_id, channel=channel, **values)
-        assert row, "an upsert returns its row"
-        return row
+    def put_integration(
+        self, user_id: UUID, channel: str, values: dict[str, Any], version: int | None = None
+    ) -> Row | None:
+        """Store a user's setting for one channel, instead of the one before. None when that has another version."""
+        return self._database.row(
+            "put_integration", id=ids.new(), user_id=user_id, channel=channel, version=version, **values
+        )
 
     def delete_integration(self, user_id: UUID, channel: str) -> bool:
         """Forget a user's setting. Returns whether there was one."""
         return bool(self._database.run("delete_integration", user_id=user_id, channel=channel))
+
+    def delete_integrations(self, user_id: UUID) -> int:
+        """Forget all of a user's settings."""
+        return self._database.run("delete_integrations", user_id=user_id)

@@ -8,9 +8,11 @@ may stand in between: statements are prepared only where PostgreSQL itself answe
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -30,6 +32,40 @@ _HERE = Path(__file__).parent
 _OPTIONS = (
     "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000 -c TimeZone=UTC"
 )
+
+
+# Whose rows are seen, while somebody's call is answered: see `seeing`.
+_people: ContextVar[tuple[UUID, ...] | None] = ContextVar("people", default=None)
+
+
+@contextmanager
+def seeing(people: tuple[UUID, ...] | None) -> Iterator[None]:
+    """
+    Let PostgreSQL itself hide all rows but those of these people from whatever is done inside, in this thread.
+
+    Each transaction takes the role `parley_api`, for which the policies of migration 0004 hold; the functions' own role
+    owns the tables and is not bound by them. None: no wall.
+    """
+    token = _people.set(people)
+    try:
+        yield
+    finally:
+        _people.reset(token)
+
+
+def also_seeing(user_id: UUID) -> None:
+    """Let the rest of what is done within `seeing` see the rows of this person, too. Without a wall all are seen."""
+    people = _people.get()
+    if people is not None and user_id not in people:
+        _people.set((*people, user_id))
+
+
+def _wall(connection: "Connection") -> None:
+    if (people := _people.get()) is not None:
+        connection.execute(_WALL, (list(people),))
+
+
+_WALL = "select set_config('role', 'parley_api', true), set_config('parley.people', %s::uuid[]::text, true)"
 
 
 @cache
@@ -97,6 +133,7 @@ class Database:
     def transaction(self) -> Iterator[Transaction]:
         """Begin, commit at the end, roll back on an exception. Keep it short: no network call inside."""
         with _translated(), self._connection() as connection, connection.transaction():
+            _wall(connection)
             yield Transaction(connection)
 
     @contextmanager
@@ -106,6 +143,10 @@ class Database:
 
         `patience`: seconds to wait for the connection, when not the ten of the pool.
         """
+        if _people.get() is not None:
+            with self.transaction() as tx:
+                yield tx
+            return
         with _translated(), self._connection(patience) as connection:
             yield Transaction(connection)
 

@@ -59,3 +59,9 @@ delete from api_keys where id in (
 delete from audit_log where id in (
     select id from audit_log where created_at < clock_timestamp() - make_interval(secs => %(age)s)
      order by created_at limit %(limit)s for update skip locked)
+
+-- name: purge_rate_limits
+-- A bucket that nobody has used for so long is full.
+delete from rate_limits where principal in (
+    select principal from rate_limits where taken_at < clock_timestamp() - make_interval(secs => %(age)s)
+     limit %(limit)s for update skip locked)

@@ -1,0 +1,124 @@
+-- name: erase_requests
+-- The content goes, the row stays: that it was asked, when, and how it ended. Only what has ended is erased.
+update requests
+   set content = '', context = '{}', origin = null, thread = null, delivery = null, plan = null,
+       result = case when state = 'completed' then '{"erased": true}'::jsonb end,
+       error = case when error is not null then jsonb_build_object('type', error->>'type', 'title', error->>'title') end,
+       usage = null, erased_at = coalesce(erased_at, clock_timestamp()), version = version + 1,
+       updated_at = clock_timestamp()
+ where id = any(%(ids)s) and due_at is null
+returning id
+
+-- name: erase_messages
+delete from messages where request_id = any(%(ids)s)
+
+-- name: erase_steps
+delete from steps where request_id = any(%(ids)s)
+
+-- name: erase_events
+delete from request_events where request_id = any(%(ids)s)
+
+-- name: erase_actions
+-- What was shown of a call holds what was said; messages about it go with it.
+delete from actions where request_id = any(%(ids)s)
+
+-- name: erase_keys_of_requests
+delete from idempotency_keys where request_id = any(%(ids)s)
+
+-- name: erase_feedback
+delete from request_feedback where request_id = any(%(ids)s)
+
+-- name: erase_escalations
+delete from escalations where request_id = any(%(ids)s)
+
+-- name: erase_deliveries
+-- What is still to be sent is not sent.
+update deliveries
+   set address = '{}', address_key = 'erased', provider_id = null, lease_owner = null, lease_until = null,
+       state = case when due_at is not null or state = 'planned' then 'cancelled' else state end,
+       due_at = null, finished_at = coalesce(finished_at, clock_timestamp()), epoch = epoch + 1,
+       updated_at = clock_timestamp()
+ where request_id = any(%(ids)s)
+
+-- name: erase_attempts
+update delivery_attempts a set sent = null, provider_id = null
+  from deliveries d where d.id = a.delivery_id and d.request_id = any(%(ids)s)
+
+-- name: erase_letters
+-- Dead letters that were about these requests or their deliveries.
+delete from dead_letters
+ where about = any(%(ids)s) or about in (select id from deliveries where request_id = any(%(ids)s))
+
+-- name: erase_letters_of_people
+-- Events that carry what somebody said, before there was a row.
+delete from dead_letters
+ where type = 'parley.message.received'
+   and concat(event->'data'->>'workspace', ':', event->'data'->>'sender')
+       in (select value from user_identities where user_id = %(user_id)s and kind = 'slack')
+
+-- name: erase_spool_of_people
+delete from spool
+ where concat(event->'data'->>'workspace', ':', event->'data'->>'sender')
+       in (select value from user_identities where user_id = %(user_id)s and kind = 'slack')
+
+-- name: sessions_of_user
+select id from sessions where user_id = %(user_id)s order by id for update
+
+-- name: requests_of_user
+select id, session_id, due_at is not null as is_open, state from requests where user_id = %(user_id)s order by session_id, seq
+
+-- name: requests_of_session
+select id, due_at is not null as is_open, state from requests where session_id = %(id)s order by seq
+
+-- name: blank_sessions
+update sessions
+   set title = null, metadata = '{}', model_thread = null, conversation = null, status = 'closed',
+       version = version + 1, updated_at = now()
+ where id = any(%(ids)s)
+
+-- name: delete_empty_session
+delete from sessions s where s.id = any(%(ids)s) and not exists (select from requests r where r.session_id = s.id)
+
+-- name: erase_identities
+delete from user_identities where user_id = %(user_id)s
+
+-- name: erase_keys
+delete from api_keys where user_id = %(user_id)s
+
+-- name: erase_rates
+delete from rate_limits where principal = 'user:' || %(user_id)s::text
+
+-- name: blank_user
+update users set email = null, display_name = '', timezone = null, groups = '{}' where id = %(user_id)s
+
+-- name: export_user
+select id, email, display_name, timezone, groups, created_at from users where id = %(user_id)s
+
+-- name: export_identities
+select kind, value, created_at from user_identities where user_id = %(user_id)s order by created_at, kind
+
+-- name: export_keys
+select prefix, name, role, scopes, created_at, expires_at, revoked_at, last_used_at from api_keys
+ where user_id = %(user_id)s order by created_at
+
+-- name: export_sessions
+select id, title, status, agent, metadata, conversation, created_at, updated_at, expires_at from sessions
+ where user_id = %(user_id)s order by id
+
+-- name: export_requests
+select id, session_id, source, content, context, origin, delivery, state, result, error, usage, created_at, started_at,
+       finished_at, erased_at
+  from requests where user_id = %(user_id)s order by id
+
+-- name: export_messages
+select m.session_id, m.seq, m.role, m.content, m.agent, m.created_at
+  from messages m join sessions s on s.id = m.session_id
+ where s.user_id = %(user_id)s order by m.session_id, m.seq, m.role desc
+
+-- name: export_deliveries
+select id, request_id, kind, channel, rank, address, state, reason, created_at, finished_at from deliveries
+ where user_id = %(user_id)s order by created_at, id
+
+-- name: export_feedback
+select request_id, rating, reason, comment, created_at, updated_at from request_feedback
+ where user_id = %(user_id)s order by created_at

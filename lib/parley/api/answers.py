@@ -1,0 +1,453 @@
+"""
+What callers get: models of every answer, for OpenAPI and for clients.
+
+A running function does not import this module: its answers are made from rows, and the tests hold them against these
+models. Clients ignore fields that they do not know: adding one is compatible.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.domain.events import Channel
+from parley.domain.keys import Role
+
+State = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
+Source = Literal["slack", "web", "cli", "tool", "generic"]
+
+
+class Model(BaseModel):
+    """What every answer has in common."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
+
+
+class FieldError(Model):
+    """One thing that is wrong, and where: a JSON pointer into the body, or the name of a parameter."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class ProblemDetails(Model):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="Stable: urn:parley:problem:…")
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[FieldError] = []
+    request_id: str = Field(description="Of this call, as in X-Request-Id.")
+
+
+class Links(Model):
+    """Where a request is looked at."""
+
+    status: str
+    result: str
+    events: str
+
+
+class OpenAction(Model):
+    """What a turn wants to do and may not without a yes."""
+
+    action_id: UUID
+    tool: str
+    summary: str
+    arguments: dict[str, Any] = {}
+    risk: str | None = None
+    digest: str = Field(description="SHA-256 of tool and arguments: what a decision is bound to.")
+    expires_at: datetime | None = None
+
+
+class RequestStatus(Model):
+    """How a request stands."""
+
+    request_id: UUID
+    session_id: UUID
+    status: State
+    version: int
+    attempt: int
+    queue_position: int = Field(description="Open requests of the same session that come first.")
+    requires_action: list[OpenAction] = []
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime
+    links: Links
+
+
+class Citation(Model):
+    """A source of an answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    document: str | None = None
+    title: str | None = None
+    heading: str | None = None
+    anchor: str | None = None
+
+
+class AnswerText(Model):
+    """An answer: CommonMark, with its sources."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: str | None = None
+    agent: str | None = None
+    citations: list[Citation] = []
+    erased: bool = Field(default=False, description="The answer was erased by its owner.")
+
+
+class Ending(Model):
+    """Why a request ended without an answer."""
+
+    type: str
+    title: str
+
+
+class RequestResult(Model):
+    """The end of a request."""
+
+    request_id: UUID
+    session_id: UUID
+    status: Literal["completed", "failed", "cancelled"]
+    result: AnswerText | None
+    error: Ending | None
+    usage: dict[str, Any] | None = None
+    links: Links
+
+
+class RequestItem(RequestStatus):
+    """A request in a list."""
+
+    user_id: UUID
+    source: Source
+    content: str | None = Field(description="What was asked; null for those who may not read it.")
+
+
+class RequestPage(Model):
+    """A page of requests, the newest first."""
+
+    items: list[RequestItem]
+    next_cursor: str | None
+
+
+class Escalation(Model):
+    """A question handed over to people."""
+
+    id: UUID
+    request_id: UUID
+    session_id: UUID
+    user_id: UUID
+    reason: str | None
+    state: Literal["open", "closed"]
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class EscalationPage(Model):
+    """A page of what waits for people, the oldest first."""
+
+    items: list[Escalation]
+    next_cursor: str | None
+
+
+class Link(Model):
+    """A signed link to one answer: whoever has it can read that answer until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+class Decision(Model):
+    """What was decided about an action."""
+
+    action_id: UUID
+    state: Literal["approved", "denied"]
+
+
+class Session(Model):
+    """One conversation."""
+
+    session_id: UUID
+    user_id: UUID
+    title: str | None
+    status: Literal["open", "closed"]
+    agent: str | None
+    metadata: dict[str, Any]
+    version: int
+    requests: int = Field(description="How many questions it has had.")
+    input_tokens: int
+    output_tokens: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+
+
+class SessionPage(Model):
+    """A page of sessions, the latest used first."""
+
+    items: list[Session]
+    next_cursor: str | None
+
+
+class NewSession(Session):
+    """A conversation that takes over from another one."""
+
+    previous_session_id: UUID
+
+
+class Message(Model):
+    """What was said."""
+
+    seq: int = Field(description="The place of its request in the session.")
+    role: Literal["user", "assistant", "system"]
+    content: str
+    agent: str | None
+    request_id: UUID
+    created_at: datetime
+
+
+class MessagePage(Model):
+    """A page of what was said."""
+
+    items: list[Message]
+    next_cursor: str | None
+
+
+class ChannelDefault(Model):
+    """How a channel is used when nobody says otherwise."""
+
+    model_config = ConfigDict(extra="allow")
+
+    channel: Channel
+    enabled: bool
+    rank: int | None
+    patience_seconds: float
+
+
+class Defaults(Model):
+    """The system's defaults of all channels."""
+
+    items: list[ChannelDefault]
+
+
+class Integration(Model):
+    """A user's own setting for one channel; null inherits the default."""
+
+    id: UUID
+    channel: Channel
+    enabled: bool | None
+    rank: int | None
+    config: dict[str, Any] = Field(description="Addresses; a secret is never among them.")
+    version: int
+    secret: str | None = Field(default=None, description="Of a webhook, shown only when it is first registered.")
+
+
+class Integrations(Model):
+    """A user's own settings."""
+
+    items: list[Integration]
+
+
+class EffectiveChannel(Model):
+    """What is in force for one channel; with `explain`, where each value comes from."""
+
+    model_config = ConfigDict(extra="allow")
+
+    channel: Channel
+    enabled: bool
+    rank: int | None
+    patience_seconds: float
+    config: dict[str, Any]
+    origin: dict[str, Literal["default", "user"]] | None = None
+
+
+class Effective(Model):
+    """What is in force for a user."""
+
+    items: list[EffectiveChannel]
+
+
+class Attempt(Model):
+    """One attempt to deliver."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    reason: str | None
+    code: str | None
+    provider_id: str | None
+    latency_ms: int | None
+    sent: dict[str, Any] | None = None
+
+
+class DeliveryItem(Model):
+    """A delivery in a list."""
+
+    id: UUID
+    request_id: UUID
+    session_id: UUID
+    kind: str
+    channel: Channel
+    rank: int
+    state: str
+    attempt: int
+    reason: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class DeliveryPage(Model):
+    """A page of deliveries, the newest first."""
+
+    items: list[DeliveryItem]
+    next_cursor: str | None
+
+
+class Delivery(DeliveryItem):
+    """A delivery with its attempts."""
+
+    also_by: list[str]
+    due_at: datetime | None
+    deadline: datetime | None
+    attempts: list[Attempt]
+
+
+class Key(Model):
+    """An API key, without what would open a door."""
+
+    prefix: str
+    name: str
+    role: Role
+    scopes: list[str] | None
+    email: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class Keys(Model):
+    """API keys."""
+
+    items: list[Key]
+
+
+class NewKey(Key):
+    """An API key that was just made: the only time that it is shown."""
+
+    key: str
+
+
+class Erased(Model):
+    """What was erased."""
+
+    requests: int
+    sessions: int
+    waiting: int = Field(description="Requests that still run: they were cancelled, erase them when they are over.")
+
+
+class Export(Model):
+    """Everything that is kept of a user."""
+
+    model_config = ConfigDict(extra="allow")
+
+    exported_at: datetime
+    user: dict[str, Any]
+    identities: list[dict[str, Any]]
+    integrations: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+    feedback: list[dict[str, Any]]
+
+
+class StuckItem(Model):
+    """A row whose time has passed, or that waits for somebody."""
+
+    kind: Literal["request", "delivery"]
+    id: UUID
+    request_id: UUID
+    session_id: UUID
+    state: str
+    channel: str | None
+    reason: str | None
+    attempt: int
+    nudges: int
+    due_at: datetime | None
+    overdue_seconds: float
+    created_at: datetime
+
+
+class Stuck(Model):
+    """What is overdue."""
+
+    items: list[StuckItem]
+
+
+class DeadLetterItem(Model):
+    """An event that a function could not take."""
+
+    id: UUID
+    stored_at: datetime
+    type: str
+    subject: str | None
+    destination: str
+    code: int | None
+    reason: str | None
+    replayed_at: datetime | None
+    closed_at: datetime | None
+    closed_reason: str | None
+
+
+class DeadLetterPage(Model):
+    """A page of dead letters, the newest first."""
+
+    items: list[DeadLetterItem]
+    next_cursor: str | None
+
+
+class DeadLetter(DeadLetterItem):
+    """A dead letter with its event."""
+
+    source: str
+    event_id: str
+    about: UUID | None
+    event: dict[str, Any]
+
+
+class AuditEntry(Model):
+    """Something that was done to what is not one's own."""
+
+    id: int
+    actor: str
+    action: str
+    object: str
+    detail: dict[str, Any]
+    created_at: datetime
+
+
+class AuditPage(Model):
+    """A page of the audit log, the newest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
+
+
+class Me(Model):
+    """Who calls."""
+
+    user_id: UUID
+    email: str | None
+    display_name: str
+    role: Role
+    scopes: list[str] | None
+    acting_for: bool = Field(description="A service key acts for this user.")

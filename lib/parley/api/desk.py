@@ -1,0 +1,149 @@
+"""What the API works with: its stores, its settings, and the few things that several resources do alike."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+from uuid import UUID
+
+from parley.adapters.postgres.actions import Actions
+from parley.adapters.postgres.api import Keys, Views
+from parley.adapters.postgres.conversations import Conversations
+from parley.adapters.postgres.database import Database, also_seeing, seeing
+from parley.adapters.postgres.privacy import Privacy
+from parley.adapters.postgres.staff import Staff
+from parley.adapters.postgres.users import Users
+from parley.api import access, views
+from parley.api.access import Action
+from parley.api.waiting import Waiting
+from parley.domain.events import Emit
+from parley.domain.keys import Principal
+from parley.domain.plan import Defaults
+from parley.domain.requests import Accepted, NewRequest
+from parley.errors import Rejected, Unavailable
+from parley.ports import Publisher
+
+log = logging.getLogger("parley.api")
+
+
+class Store(Protocol):
+    """Where requests are kept, and cancelled."""
+
+    def accept(self, new: NewRequest, /) -> Accepted:
+        """Store a request, once for its key."""
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
+        """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
+
+
+@dataclass
+class Rules:
+    """
+    How the API behaves. `signing_key` signs links and derives the secrets of webhooks; `most_waiters` may wait at once;
+    `leaving` says that the process is about to end; `public_url` is where others reach it, without a slash.
+    """
+
+    signing_key: str
+    most_waiters: int = 5
+    leaving: Callable[[], bool] = lambda: False
+    public_url: str = ""
+    origins: tuple[str, ...] = ()
+    defaults: Callable[[], Defaults] = lambda: Defaults({})
+    stream_seconds: float = 55.0
+    beat_seconds: float = 15.0
+
+
+@dataclass
+class Desk:
+    """The stores, for the views."""
+
+    database: Database
+    store: Store
+    publisher: Publisher
+    rules: Rules
+    more: dict[str, Any] = field(default_factory=dict)  # what other resources keep here, by their name
+
+    @cached_property
+    def views(self) -> Views:
+        return Views(self.database)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.database)
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(self.database)
+
+    @cached_property
+    def sessions(self) -> Conversations:
+        return Conversations(self.database)
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        return Privacy(self.database)
+
+    @cached_property
+    def staff(self) -> Staff:
+        return Staff(self.database)
+
+    @cached_property
+    def decisions(self) -> Actions:
+        return Actions(self.database)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        return Waiting(self.views.versions, self.views.events, most=self.rules.most_waiters, leaving=self.rules.leaving)
+
+    def publish(self, nudge: Emit) -> None:
+        """Publish after the commit; when that fails, the sweep finds the row."""
+        try:
+            self.publisher.publish(nudge)
+        except (Unavailable, Rejected):
+            log.warning("nudge not published", exc_info=True)
+
+    def audit(self, who: Principal, action: str, object_: str) -> None:
+        """Write down what somebody did with what is not their own."""
+        detail = {"role": who.role, **({"key": str(who.key_id)} if who.key_id else {})}
+        self.staff.audit(f"user:{who.caller}", action, object_, detail)
+
+    def granted(self, who: Principal, action: Action, row: dict[str, Any] | None, name: str) -> dict[str, Any]:
+        """Give a row that the caller may do this with. Raises Problem."""
+        found = access.granted(who, action, row, self._audited, name)
+        also_seeing(found["user_id"])  # who asked for somebody else works with that person's session, too
+        return found
+
+    def request(self, who: Principal, request_id: UUID, action: Action) -> dict[str, Any]:
+        """Give a request that the caller may do this with. Raises Problem."""
+        return self.granted(who, action, self.views.request(request_id), f"request {request_id}")
+
+    def session(self, who: Principal, session_id: UUID, action: Action) -> dict[str, Any]:
+        """Give a session that the caller may do this with. Raises Problem."""
+        return self.granted(who, action, self.sessions.get(session_id), f"session {session_id}")
+
+    def person(self, who: Principal, text: str, action: Action) -> UUID:
+        """Give the user of a path: `me`, one's own id, or for staff anybody's. Raises Problem."""
+        return access.person(who, text, action, self._audited, f"user {text}")
+
+    def _audited(self, who: Principal, action: str, name: str) -> None:
+        self.audit(who, f"{action} {name.partition(' ')[0]}", name)
+
+    def may_read(self, who: Principal, row: dict[str, Any]) -> bool:
+        """Whether the caller may read what was said."""
+        return access.may(who, "read", row)
+
+    def unwalled(self) -> AbstractContextManager[None]:
+        """Work without row-level security: for what is nobody's own, once it is decided that the caller may."""
+        return seeing(None)
+
+    def defaults(self) -> Defaults:
+        """Give the system's defaults of all channels."""
+        return self.rules.defaults()
+
+    def actions(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Give what a request waits for a yes to, as it is shown."""
+        if row["state"] != "requires_action":
+            return []
+        return [views.action(one) for one in self.decisions.of_request(row["id"]) if one.state == "open"]

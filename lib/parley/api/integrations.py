@@ -1,0 +1,136 @@
+"""How answers reach people: the system's defaults, a user's own settings, and what follows from both."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.api import bodies, views
+from parley.api.desk import Desk
+from parley.api.preferences import version
+from parley.api.problems import Problem
+from parley.api.route import Answer, Call, Route
+from parley.channels import webhook
+
+OWN = "/api/v1/users/{user_id}/integrations"
+EFFECTIVE = "/api/v1/users/{user_id}/integration-defaults"
+
+
+class Explained(BaseModel):
+    """How much to tell."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    explain: bool = Field(default=False, description="Also say where each value comes from.")
+
+
+def defaults(desk: Desk, _: Call) -> Answer:
+    """Show how answers reach people who have not chosen otherwise."""
+    found = desk.defaults().channels
+    return Answer({"items": [{"channel": name, **_default(one)} for name, one in found.items()]})
+
+
+def list_(desk: Desk, call: Call) -> Answer:
+    """List a user's own settings."""
+    user_id = desk.person(call.principal, call.path["user_id"], "see")
+    return Answer({"items": [views.plain(row) for row in desk.views.integrations(user_id)]})
+
+
+def get(desk: Desk, call: Call) -> Answer:
+    """Show a user's own setting for one channel."""
+    user_id = desk.person(call.principal, call.path["user_id"], "see")
+    for row in desk.views.integrations(user_id):
+        if row["channel"] == call.path["channel"]:
+            return Answer(views.plain(row), headers={"ETag": views.etag(row)})
+    raise Problem("not-found")
+
+
+def create(desk: Desk, call: Call) -> Answer:
+    """Store a setting for the channel that it names, instead of the one before."""
+    return _put(desk, call, call.body.channel)
+
+
+def put(desk: Desk, call: Call) -> Answer:
+    """Store a setting for a channel, instead of the one before; with `If-Match`, only instead of that one."""
+    return _put(desk, call, call.path["channel"])
+
+
+def delete(desk: Desk, call: Call) -> Answer:
+    """Forget a user's own setting: the default holds again."""
+    user_id = desk.person(call.principal, call.path["user_id"], "change")
+    channel = call.path["channel"]
+    if channel not in bodies.CONFIGS or not desk.views.delete_integration(user_id, channel):
+        raise Problem("not-found")
+    return Answer(None, 204)
+
+
+def effective(desk: Desk, call: Call) -> Answer:
+    """Show what is in force for a user: their own settings over the defaults, and with `explain` which is which."""
+    user_id = desk.person(call.principal, call.path["user_id"], "see")
+    return _effective(desk, user_id, explain=call.query.explain)
+
+
+def reset(desk: Desk, call: Call) -> Answer:
+    """Forget all of a user's own settings."""
+    user_id = desk.person(call.principal, call.path["user_id"], "change")
+    desk.views.delete_integrations(user_id)
+    return _effective(desk, user_id, explain=False)
+
+
+def _put(desk: Desk, call: Call, channel: str) -> Answer:
+    user_id = desk.person(call.principal, call.path["user_id"], "change")
+    if channel not in bodies.CONFIGS:
+        raise Problem("not-found")
+    wanted = call.body
+    values = {"enabled": wanted.enabled, "rank": wanted.rank, "config": bodies.config(channel, wanted)}
+    row = desk.views.put_integration(user_id, channel, values, version(call.headers, required=False))
+    if row is None:
+        raise Problem("precondition-failed")
+    is_new = row.pop("is_new")
+    shown = views.plain(row)
+    if is_new and channel == "webhook":
+        shown["secret"] = webhook.secret(desk.rules.signing_key, str(row["id"]))
+    return Answer(shown, 201 if is_new else 200, {"ETag": views.etag(row)})
+
+
+def _effective(desk: Desk, user_id: UUID, *, explain: bool) -> Answer:
+    own = {row["channel"]: row for row in desk.views.integrations(user_id)}
+    items = [_in_force(name, one, own.get(name), explain=explain) for name, one in desk.defaults().channels.items()]
+    return Answer({"items": items})
+
+
+def _in_force(channel: str, default: Any, own: dict[str, Any] | None, *, explain: bool) -> dict[str, Any]:
+    found = {"channel": channel, **_default(default), "config": {}}
+    origin = dict.fromkeys(("enabled", "rank", "patience_seconds", "config"), "default")
+    for name in ("enabled", "rank", "config"):
+        if own and own[name] not in (None, {}):
+            found[name], origin[name] = own[name], "user"
+    return {**found, "origin": origin} if explain else found
+
+
+def _default(default: Any) -> dict[str, Any]:
+    patience = default.patience.total_seconds()
+    return {"enabled": default.enabled, "rank": default.rank, "patience_seconds": patience}
+
+
+_PUT = {200: "Integration", 201: "Integration"}
+
+ROUTES = (
+    Route("GET", "/api/v1/integration-defaults", defaults, {200: "Defaults"}, tag="integrations",
+          scope="settings:read", name="list_defaults"),
+    Route("GET", OWN, list_, {200: "Integrations"}, tag="integrations", scope="settings:read",
+          name="list_integrations"),
+    Route("POST", OWN, create, _PUT, tag="integrations", scope="settings:write", body=bodies.NewIntegrationSetting,
+          name="create_integration"),
+    Route("GET", f"{OWN}/{{channel}}", get, {200: "Integration"}, tag="integrations", scope="settings:read",
+          name="get_integration"),
+    Route("PUT", f"{OWN}/{{channel}}", put, _PUT, tag="integrations", scope="settings:write",
+          body=bodies.IntegrationSetting,
+          headers=("If-Match",), problems=("precondition-failed",), name="put_integration"),
+    Route("DELETE", f"{OWN}/{{channel}}", delete, {204: None}, tag="integrations", scope="settings:write",
+          name="delete_integration"),
+    Route("GET", EFFECTIVE, effective, {200: "Effective"}, tag="integrations", scope="settings:read", query=Explained,
+          name="get_effective"),
+    Route("POST", f"{EFFECTIVE}/reset", reset, {200: "Effective"}, tag="integrations", scope="settings:write",
+          name="reset_integrations"),
+)  # fmt: skip

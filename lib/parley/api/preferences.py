@@ -1,0 +1,61 @@
+"""Headers that say how an answer is wished for: RFC 7240's Prefer, Idempotency-Key, If-Match, traceparent."""
+
+import os
+import re
+
+import flask
+from werkzeug.datastructures import Headers
+
+from parley.api.problems import Problem
+
+LONGEST_WAIT = 25.0  # seconds
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
+_TAG = re.compile(r'(?:W/)?"v(\d{1,18})"\Z')
+
+
+def preference(text: str) -> tuple[bool, float | None]:
+    """Read `Prefer` (RFC 7240): whether to answer at once, and how many seconds to wait, if that was said."""
+    parts = [part.split(";")[0].strip().lower() for part in text.split(",")]
+    waits = [part[5:].strip('"') for part in parts if part.startswith("wait=")]
+    if not (waits and waits[0].isascii() and waits[0].isdigit()):
+        return "respond-async" in parts, None
+    return "respond-async" in parts, min(float(waits[0]), LONGEST_WAIT)
+
+
+def idempotency_key(headers: Headers, *, required: bool) -> str | None:
+    """Give the key of the call. Raises Problem for one that is none, or missing."""
+    text = headers.get("Idempotency-Key")
+    if text is None:
+        if required:
+            raise Problem("key-required")
+        return None
+    match = _KEY.match(text)
+    if match is None:
+        raise Problem("bad-request", detail="An Idempotency-Key has 1 to 255 printable ASCII characters.")
+    return match[1]
+
+
+def version(headers: Headers, *, required: bool) -> int | None:
+    """Give the version that the caller has read, from `If-Match`; None for any. Raises Problem."""
+    text = headers.get("If-Match")
+    if text is None:
+        if required:
+            raise Problem("precondition-required")
+        return None
+    if text.strip() == "*":
+        return None
+    match = _TAG.match(text.strip())
+    if match is None:
+        raise Problem("precondition-failed")
+    return int(match[1])
+
+
+def traceparent(headers: Headers) -> str:
+    """Take the caller's trace, else begin one; the same for the whole call."""
+    given = headers.get("traceparent", "")
+    if _TRACEPARENT.match(given):
+        return given
+    made: str = flask.g.setdefault("traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01")
+    return made
