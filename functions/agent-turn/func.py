@@ -14,17 +14,16 @@ from parliament import Context
 
 try:
     from parley import config, runtime
+    from parley.adapters.agency import Agency
     from parley.adapters.broker import Publisher
     from parley.adapters.files import load_defaults
-    from parley.adapters.llama_stack import LlamaStack, Server
+    from parley.adapters.llama_stack import Server
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.knowledge import Knowledge
     from parley.adapters.postgres.ledger import standby
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
-    from parley.agents.config import revision
-    from parley.agents.extractive import Extractive
-    from parley.agents.load import load
+    from parley.agents.load import load_all
     from parley.domain.events import RequestCreated
     from parley.domain.overdue import Pace
     from parley.turns import Planner, Turns
@@ -47,23 +46,26 @@ class Config:
     llama_stack_url: str | None = None
     llama_stack_model: str | None = None
     llama_stack_api_key: str | None = None
+    tool_signing_key: str | None = None
+    mcp_urls: tuple[str, ...] = ()
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn", min_schema=4)
+    database = Database(cfg.database_url, name="agent-turn", min_schema=7)
     publisher = Publisher(cfg.k_sink, "agent-turn")
-    agents, knowledge = load(cfg.config_dir / "agents"), Knowledge(database)
-    engine: Extractive | LlamaStack = Extractive(agents, knowledge)
-    if url := cfg.llama_stack_url:
-        engine = LlamaStack(Server(url, cfg.llama_stack_model, cfg.llama_stack_api_key), agents, knowledge)
+    users, configured = Users(database), load_all(cfg.config_dir)
+    server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)
+    agency = Agency(configured, Knowledge(database), users.identity)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
-        agents,
-        engine,
-        Planner(load_defaults(cfg.config_dir / "integrations.yaml"), Users(database).plan_inputs),
+        configured.agents,
+        agency.engine(server),
+        Planner(load_defaults(cfg.config_dir / "integrations.yaml"), users.plan_inputs),
         publisher,
         owner=f"{socket.gethostname()}:{os.getpid()}",
-        revision=revision(agents),
+        revision=configured.revision,
+        tools=agency.tools(cfg.tool_signing_key, cfg.mcp_urls),
+        policy=agency.policy(),
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
         beat=cfg.turn_lease_seconds / 3,
         patience=cfg.approval_seconds,

@@ -20,6 +20,14 @@ class Publisher(Protocol):
 # --- tools -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class OnBehalf:
+    """For whom a tool is called, and which agent does it. Never taken from what a model says."""
+
+    user_id: UUID
+    agent: str
+
+
 class ToolFailed(Exception):
     """The tool says no, and nothing has happened. The text is for the model."""
 
@@ -35,8 +43,11 @@ class Tools(Protocol):
     def again(self, name: str) -> Literal["repeat", "look_up", "never"]:
         """Say how a call of this tool is repeated."""
 
-    def run(self, name: str, arguments: Mapping[str, Any], key: UUID) -> str:
+    def run(self, name: str, arguments: Mapping[str, Any], key: UUID, who: OnBehalf) -> str:
         """Call it. Raises ToolFailed, and Unavailable when it is not known what became of the call."""
+
+    def trusts(self, name: str) -> bool:
+        """Whether the results of this tool are facts of our own, and not text that strangers may have written."""
 
     def look_up(self, name: str, key: UUID) -> str | None:
         """Give the result of an earlier call, None when it has not happened. Raises Unavailable."""

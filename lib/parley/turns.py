@@ -16,30 +16,25 @@ from parley import logs
 from parley.agents import loop
 from parley.agents.config import AgentSet
 from parley.domain import turn
-from parley.domain.actions import Decision, Wanted
+from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
 from parley.domain.plan import Asked, Defaults, Override, Plan, plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
-from parley.heart import Heart
-from parley.ports import Publisher, ToolFailed, Tools
+from parley.ports import Publisher, Tools
 from parley.recovery import Standby, publish_all
+from parley.steps import GoOn, Journal, Steps, Waits
 
 log = logging.getLogger("parley.turns")
 
 PAUSE = 2.0  # seconds until a turn that was given back is due again, doubled by each nudge; the broker's retry is first
-UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
 
 
-class Store(Protocol):
+class Store(Journal, Protocol):
     """Where turns are taken and ended."""
 
     def claim(self, request_id: UUID, *, owner: str, revision: str) -> Turn | None: ...
-    def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> None: ...
-    def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
-    def renew(self, held: Turn) -> bool: ...
-    def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int: ...
     def wait(self, held: Turn, wanted: Wanted, plan: Plan) -> list[Due]: ...
     def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
@@ -49,24 +44,12 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
-class _GoOn(Exception):
-    """The turn goes on in another invocation."""
-
-
-class _Waits(Exception):
-    """The turn goes on when somebody has decided."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        super().__init__(wanted.tool)
-        self.wanted = wanted
-
-
 class Turns:
     """
     The handler of agent-turn.
 
     Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step, `patience` for a
-    person to decide. `policy` says which calls a person decides about. `leaving` says that the process is about to end.
+    person to decide. `policy`: see `steps.Steps`. `leaving` says that the process is about to end.
     """
 
     def __init__(
@@ -80,7 +63,7 @@ class Turns:
         owner: str,
         revision: str,
         tools: Tools | None = None,
-        policy: loop.Policy = lambda _: None,
+        policy: loop.Policy = lambda *_: None,
         standby: Standby | None = None,
         beat: float = 20.0,
         long: float = 120.0,
@@ -89,21 +72,18 @@ class Turns:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._agents = agents
-        self._engine = engine
         self._planner = planner
         self._publisher = publisher
         self._owner = owner
         self._revision = revision
-        self._tools = tools
-        self._policy = policy
         self._standby = standby
-        self._heart = Heart(store.renew, beat)
-        self._beat = beat
         self._long = long
-        self._patience = patience
         self._leaving = leaving
         self._clock = clock
+        self._steps = Steps(
+            store, agents, engine, revision=revision, tools=tools, policy=policy, beat=beat,
+            patience=patience, clock=clock,
+        )  # fmt: skip
 
     def __call__(self, created: RequestCreated) -> Emit | None:
         emit = self._turn(created)
@@ -137,7 +117,7 @@ class Turns:
         until = self._clock() + self._long
         try:
             due, following = self._finish(held, until)
-        except _GoOn:
+        except GoOn:
             self._store.release(held, pause=PAUSE, failed=False)
             contract = RequestCreated(request_id=held.request_id, session_id=held.session_id)
             return Emit(contract, cause=f"step {held.step} of epoch {held.epoch}", traceparent=held.traceparent)
@@ -161,10 +141,11 @@ class Turns:
             state, kind, title = turn.ENDINGS[held.verdict]
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
-            reply = self._answer(held, until)
+            reply = self._steps.answer(held, lambda: self._leaving() or self._clock() > until)
+            held.forgets = reply.forgets
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
             return self._store.complete(held, result, self._planner(held))
-        except _Waits as waits:
+        except Waits as waits:
             return self._wait(held, waits.wanted)
         except Cancelled:
             held.verdict = "cancelled"
@@ -192,81 +173,6 @@ class Turns:
         except Exception:
             log.exception("bug while planning")
             return Plan("first", (), (), datetime.now(UTC))
-
-    def _answer(self, held: Turn, until: float) -> loop.Reply:
-        """Run the loop to its reply. Raises Cancelled when the user has asked for it meanwhile."""
-        conversation = loop.start(self._agents, held.content, held.history, held.agent)
-        first = held.step
-        while True:
-            decision = loop.decide(self._agents, conversation, self._policy)
-            if isinstance(decision, loop.Reply):
-                return decision
-            if held.step > first and (self._leaving() or self._clock() > until):
-                raise _GoOn
-            if isinstance(decision, loop.AskModel):
-                answer = self._ask(held, decision, conversation)
-                conversation = loop.after(self._agents, conversation, answer)
-            elif isinstance(decision, loop.AskApproval):
-                conversation = loop.decided(conversation, self._decision(held, decision, conversation))
-            else:
-                conversation = loop.ran(conversation, self._run(held, decision.call, conversation))
-
-    def _ask(self, held: Turn, decision: loop.AskModel, conversation: loop.Conversation) -> loop.Answer:
-        mark = self._mark(held, conversation, decision.agent.name)
-        if done := held.journaled(mark):
-            return loop.Answer.of(done.output)
-        with self._heart.beating(held):
-            answer = self._engine.ask(decision.agent, conversation)
-        self._store.journal(held, kind="model", fingerprint=mark, output=answer.as_dict())
-        return answer
-
-    def _decision(self, held: Turn, asked: loop.AskApproval, conversation: loop.Conversation) -> Decision:
-        """Give what was decided, from the journal. Raises _Waits when nobody was asked yet."""
-        call = asked.call
-        mark = self._effect(held, conversation, "approval", call)
-        if done := held.journaled(mark):
-            decision: Decision = done.output["decision"]
-            return decision
-        raise _Waits(Wanted(call.name, call.arguments, asked.risk, asked.summary, mark, self._patience))
-
-    def _run(self, held: Turn, call: loop.Call, conversation: loop.Conversation) -> str:
-        """Call a tool, once: with its intent written first, what a crash has swallowed is never repeated blindly."""
-        mark = self._effect(held, conversation, "tool", call)
-        step = held.journaled(mark)
-        if step and not step.started:
-            return str(step.output["text"])
-        key = step.effect_key if step else None
-        started = self._clock()
-        if key is None:
-            key = self._store.intend(held, fingerprint=mark)
-            again = "repeat"
-        else:
-            again = self._tools.again(call.name) if self._tools else "never"
-        if self._clock() - started > self._beat:  # asleep meanwhile: somebody else may have called it by now
-            raise Unavailable("too late to call a tool")
-        try:
-            with self._heart.beating(held):
-                text = self._called(call, key, again)
-        except ToolFailed as error:
-            text = f"It failed: {error}"
-        self._store.journal(held, kind="tool", fingerprint=mark, output={"text": text})
-        return text
-
-    def _called(self, call: loop.Call, key: UUID, again: str) -> str:
-        if again == "never":
-            return UNKNOWN
-        if self._tools is None:
-            raise ToolFailed(f"there is no tool {call.name}")
-        found = self._tools.look_up(call.name, key) if again == "look_up" else None
-        return self._tools.run(call.name, call.arguments, key) if found is None else found
-
-    def _mark(self, held: Turn, conversation: loop.Conversation, *decision: Any) -> str:
-        place = (conversation.handovers, len(conversation.results))
-        return turn.fingerprint(*decision, held.content, *place, self._revision)
-
-    def _effect(self, held: Turn, conversation: loop.Conversation, kind: str, call: loop.Call) -> str:
-        """Give the fingerprint of what people decided or the world has felt: that holds for later agents, too."""
-        return turn.fingerprint(kind, call.name, call.arguments, held.content, len(conversation.results))
 
 
 class Planner:

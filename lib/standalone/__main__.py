@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self
 
 import psycopg
+import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from parley import config, logs, runtime, serve
@@ -26,6 +27,7 @@ from parley.adapters.postgres import migrate
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
+from parley.adapters.postgres.service_desk import ServiceDesk
 from parley.errors import Misconfigured, Unavailable
 from standalone import banner, host, settings
 from standalone.broker import Broker
@@ -39,6 +41,7 @@ from standalone.ticks import Ticks
 from standalone.triggers import load_wiring
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS = "mcp-service-desk"  # has a door of its own, to this machine only, in one process, too
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,12 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
     env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
+    tools_at = host.free_ports(1, but={port, broker_port})[0]
+    env = {"MCP_URLS": f"service-desk=http://127.0.0.1:{tools_at}/mcp", **env}
     key = "" if chosen.k_service else key_of(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
     own = env if processes else {"THREADS": str(chosen.threads), **env}
-    functions, subscribers = start(stack, own, port, broker_port)
+    functions, subscribers = start(stack, own, port, broker_port, tools_at)
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
     broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale)
     ingress = ingress_app(broker)
@@ -177,6 +182,9 @@ def prepare(url: str, root: Path) -> dict[str, int]:
     for base in sorted(path for path in (root / "config" / "knowledge").iterdir() if path.is_dir()):
         files = {file.name: file.read_text(encoding="utf-8") for file in sorted(base.glob("*.md"))}
         changed += Knowledge(database).load(base.name, files)
+    people = root / "config" / "service-desk" / "employees.yaml"
+    if people.exists():
+        ServiceDesk(database).load(yaml.safe_load(people.read_text(encoding="utf-8")))
     database.close()
     return {"migrations": applied, "documents": changed}
 
@@ -189,18 +197,20 @@ def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:
 
 
 def _start_in_process(
-    stack: ExitStack, env: Mapping[str, str], *_ports: int
+    stack: ExitStack, env: Mapping[str, str], _port: int, _broker_port: int, tools_at: int
 ) -> tuple[host.InProcess, dict[str, WsgiSubscriber]]:
     running = host.InProcess.start(ROOT, env)
     stack.callback(running.stop)
+    stack.enter_context(_served(running.apps[TOOLS], tools_at))
     return running, {name: WsgiSubscriber(app) for name, app in running.apps.items()}
 
 
 def _start_processes(
-    stack: ExitStack, env: Mapping[str, str], port: int, broker_port: int
+    stack: ExitStack, env: Mapping[str, str], port: int, broker_port: int, tools_at: int
 ) -> tuple[host.Processes, dict[str, HttpSubscriber]]:
     names = host.names(ROOT)
-    ports = dict(zip(names, host.free_ports(len(names), but={port, broker_port}), strict=True)) | {"request-api": port}
+    ports = dict(zip(names, host.free_ports(len(names), but={port, broker_port, tools_at}), strict=True))
+    ports |= {"request-api": port, TOOLS: tools_at}
     running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
     stack.callback(running.stop)
     running.start()

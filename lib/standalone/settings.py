@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from parley import tokens
 from parley.errors import Misconfigured
 
-MADE = ("EVENT_KEY", "WEBHOOK_SIGNING_KEY", "SLACK_SIGNING_SECRET")
+MADE = ("EVENT_KEY", "WEBHOOK_SIGNING_KEY", "SLACK_SIGNING_SECRET", "TOOL_SIGNING_KEY")
 
 
 def home(root: Path, env: Mapping[str, str]) -> Path:
@@ -74,7 +75,8 @@ def environment(root: Path, folder: Path, env: Mapping[str, str]) -> dict[str, s
     own = {"CONFIG_DIR": str(root / "config")}
     if env.get("K_SERVICE"):
         return {**own, **given}
-    return {**own, **made_once(folder), **_local(root), **given}
+    settled = {**own, **made_once(folder), **_local(root), **given}
+    return {"TOOL_PUBLIC_KEY": tokens.public_of(settled["TOOL_SIGNING_KEY"]), **settled}
 
 
 def _local(root: Path) -> dict[str, str]:

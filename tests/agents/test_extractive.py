@@ -47,6 +47,10 @@ def said(*texts):
     return tuple(m for text in texts for m in (Message("user", text), Message("assistant", "vpn 691", "network")))
 
 
+def ignored(_):
+    """Nobody listens while it is said."""
+
+
 @pytest.fixture
 def agents():
     base = {"description": "Helps.", "instructions": "Help."}
@@ -68,7 +72,7 @@ def ask(agents, knowledge):
     engine = Extractive(agents, knowledge)
 
     def make(name, question, history=()):
-        return engine.ask(agents.by_name[name], loop.start(agents, question, history, name))
+        return engine.ask(agents.by_name[name], loop.start(agents, question, history, name), ignored)
 
     return make
 
@@ -81,7 +85,7 @@ def test_a_greeting_is_answered_in_the_name_of_the_house(agents, name, question)
     """Whoever is in charge, somebody who only says hello, or nothing, is greeted as at first; nothing is searched."""
     engine = Extractive(agents, None)
 
-    assert engine.ask(agents.by_name[name], loop.start(agents, question, (), name)) == Answer("Good day!")
+    assert engine.ask(agents.by_name[name], loop.start(agents, question, (), name), ignored) == Answer("Good day!")
 
 
 def test_a_question_after_a_greeting_is_a_question(ask):
@@ -215,7 +219,7 @@ def test_a_turn_from_greeting_to_answer_needs_no_model(agents, knowledge):
     conversation = loop.start(agents, "VPN error 691", (), None)
 
     while not isinstance(decision := loop.decide(agents, conversation), Reply):
-        conversation = loop.after(agents, conversation, engine.ask(decision.agent, conversation))
+        conversation = loop.after(agents, conversation, engine.ask(decision.agent, conversation, ignored))
 
     assert decision.agent == "network"
     assert decision.citations[0]["anchor"] == "error-691"
@@ -232,8 +236,8 @@ def test_what_ships_answers_every_question(database):
     wrong = []
     for one in wanted:
         conversation = loop.start(shipped, one["question"], (), None)
-        first = engine.ask(shipped.entry, conversation)
-        then = engine.ask(shipped.by_name["it-desk"], conversation)
+        first = engine.ask(shipped.entry, conversation, ignored)
+        then = engine.ask(shipped.by_name["it-desk"], conversation, ignored)
         best = then.citations[0] if then.citations else {"document": None, "anchor": None}
         found = (first.hand_over_to, best["document"], best["anchor"])
         if found != ("it-desk", one["document"], one["anchor"]):
@@ -274,6 +278,6 @@ def test_a_frame_may_hold_braces(knowledge):
     among = parse({"a": {**fields, "phrases": {"answer_frame": "{{desk}} {answer}"}}})
     engine = Extractive(among, knowledge)
 
-    answer = engine.ask(among.entry, loop.start(among, "VPN error {691}", (), None))
+    answer = engine.ask(among.entry, loop.start(among, "VPN error {691}", (), None), ignored)
 
     assert answer.text.startswith("{desk} **Error 691**")

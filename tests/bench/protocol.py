@@ -31,7 +31,7 @@ AGENTS = parse({"desk": {"name": "desk", "description": "Helps.", "instructions"
 class Instant:
     """A model and a channel that take no time."""
 
-    def ask(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
+    def ask(self, agent: Agent, conversation: loop.Conversation, say: loop.Say) -> loop.Answer:
         """Answer."""
         return loop.Answer("Yes.")
 

@@ -29,7 +29,7 @@ ORDER = Call("order", {"what": "laptop"})
 class Engine:
     """Orders what it is asked for, then says what came of it; `revision` may change what it says."""
 
-    def ask(self, agent, conversation):
+    def ask(self, agent, conversation, say):
         calls = {"Order a laptop": (ORDER,), "Order both": (ORDER, Call("order", {"what": "phone"}))}
         wanted = calls.get(conversation.question, ())[len(conversation.results) :]
         if wanted:
@@ -47,11 +47,14 @@ class Tools:
     def again(self, name):
         return "look_up"
 
-    def run(self, name, arguments, key):
+    def run(self, name, arguments, key, who):
         self.keys.append(key)
         if self.dies:
             raise Died
         return "ordered"
+
+    def trusts(self, _):
+        return False
 
     def look_up(self, name, key):
         return "ordered" if key in self.keys else None
@@ -123,7 +126,7 @@ def turn(store, tools, published, rank):
     def take(created, *, revision="1", patience=3600.0):
         handler = Turns(
             store, AGENTS, Engine(), planner, Broker(), owner="me", revision=revision, tools=tools,
-            policy=lambda call: AskApproval(call, "Order a laptop?", "write"), patience=patience,
+            policy=lambda _, call: AskApproval(call, "Order a laptop?", "write"), patience=patience,
         )  # fmt: skip
         emit = handler(created)
         return emit.contract if emit else None
@@ -166,7 +169,8 @@ def log(rows):
     def read(accepted):
         found = rows("select * from request_events where request_id = %s order by seq", accepted.request_id)
         assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
-        return [row["data"].get("status", row["type"]) for row in found]
+        told = ("status", "requires_action", "completed", "failed", "cancelled")
+        return [row["data"].get("status", row["type"]) for row in found if row["type"] in told]
 
     return read
 

@@ -126,6 +126,14 @@ def everything(database, answered, rank, rows, recovery, user):
         "insert into knowledge_chunks (document_id, ordinal, heading, anchor, content, search)"
         " select id, 1, 'h', 'a', 'c', '' from knowledge_documents"
     )
+    rows("insert into token_usage (user_id, day) values (%s, now()::date)", user)
+    rows("insert into desk_employees values ('ann@example.org', 'Ann', 'EMEA', 'France', 'design')")
+    rows("insert into desk_laptops values ('AF100001', 'ann@example.org', 'Mac 14', '2024-01-01')")
+    rows(
+        "insert into desk_tickets (email, kind, summary, effect_key, opened_by)"
+        " values ('ann@example.org', 'request', 's', gen_random_uuid(), 'desk')"
+    )
+    rows("insert into desk_effects (effect_key, number, outcome) select effect_key, number, 'x' from desk_tickets")
     rows("insert into heartbeats (name) values ('recover')")
     rows("insert into request_feedback (request_id, user_id, rating) select id, user_id, 'up' from requests")
     rows(

@@ -9,7 +9,8 @@ from parley.domain import ids
 from parley.domain.events import RequestCreated
 from parley.errors import Unavailable
 from parley.ports import ToolFailed
-from parley.turns import UNKNOWN, Turns
+from parley.steps import UNKNOWN
+from parley.turns import Turns
 
 TICKET = Answer("", call=Call("ticket", {"title": "Laptop"}))
 
@@ -23,12 +24,15 @@ class Tools:
     def again(self, _):
         return self.kind
 
-    def run(self, name, arguments, key):
+    def run(self, name, arguments, key, who):
         self.calls.append((name, dict(arguments), key))
         said = self.told() if callable(self.told) else self.told
         if isinstance(said, BaseException):
             raise said
         return said
+
+    def trusts(self, _):
+        return False
 
     def look_up(self, _, key):
         self.looked.append(key)
@@ -54,7 +58,7 @@ def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, to
     seen = []
     engine.script = [TICKET, Answer("Done.")]
     original = engine.ask
-    engine.ask = lambda agent, conversation: seen.append(conversation.results) or original(agent, conversation)
+    engine.ask = lambda *asked: seen.append(asked[1].results) or original(*asked)
     created = ask()
     turns()(created)
     assert standing(created)["result"]["text"] == "Done."

@@ -34,7 +34,7 @@ class Engine:
     def __init__(self):
         self.script, self.asked = [], []
 
-    def ask(self, agent, conversation):
+    def ask(self, agent, conversation, say):
         self.asked.append((agent.name, conversation.question, conversation.history))
         told = self.script.pop(0) if self.script else Answer("Yes.")
         said = told() if callable(told) else told

@@ -1,6 +1,7 @@
 """One answer of one agent, by a real Llama Stack server."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -55,7 +56,8 @@ def turn(agent="desk", *history, handovers=0):
 
 
 def ask(engine, agent="desk", *history, handovers=0):
-    return engine.ask(AGENTS.by_name[agent], turn(agent, *history, handovers=handovers))
+    answer = engine.ask(AGENTS.by_name[agent], turn(agent, *history, handovers=handovers), lambda _: None)
+    return replace(answer, usage=None, tainted=False)
 
 
 def test_an_answer_names_the_sources_that_it_used(engine, model):
@@ -140,7 +142,7 @@ def test_an_unknown_model_is_for_a_person_to_set_right(real_server, shelf):
 def test_a_model_that_takes_too_long_is_left(real_server, model, shelf):
     model.say(Said("late", delay=3))
     engine = LlamaStack(Server(real_server.url, real_server.model, seconds=0.3), AGENTS, shelf)
-    with pytest.raises(Unavailable, match="APITimeoutError"):
+    with pytest.raises(Unavailable, match="Timeout"):
         ask(engine)
     assert len(model.asked) == 1, "a call that took too long is not repeated"
 

@@ -10,6 +10,7 @@ from parley.agents.config import Agent
 from parley.channels.outcome import Delivered, Failed, Retry, Sent, Unsure, Wait
 from parley.domain.delivery import Job
 from parley.errors import Unavailable
+from parley.ports import OnBehalf
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -36,7 +37,7 @@ class Engine:
 
     world: "World"
 
-    def ask(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
+    def ask(self, agent: Agent, conversation: loop.Conversation, say: loop.Say) -> loop.Answer:
         self.world.scheduler.point("engine.ask before")
         answer = self._answer(agent, conversation)
         self.world.scheduler.point("engine.ask after")
@@ -63,13 +64,16 @@ class Tools:
     def again(self, name: str) -> Any:
         return name
 
-    def run(self, name: str, arguments: Mapping[str, Any], key: UUID) -> str:
+    def run(self, name: str, arguments: Mapping[str, Any], key: UUID, who: OnBehalf) -> str:
         self.world.scheduler.point("tools.run before")
         if not (name == "repeat" and key in self.done):
             self.world.effects[name, arguments["what"]] += 1
             self.done[key] = f"{name} done"
         self.world.scheduler.point("tools.run after")
         return self.done[key]
+
+    def trusts(self, _: str) -> bool:
+        return False
 
     def look_up(self, _: str, key: UUID) -> str | None:
         self.world.scheduler.point("tools.look_up before")

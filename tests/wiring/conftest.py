@@ -14,6 +14,7 @@ from standalone.triggers import load_wiring
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = names(ROOT)
 PUBLIC = {"slack-ingest", "request-api"}
+TAKES_NO_EVENTS = PUBLIC | {"mcp-service-desk"}
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +70,8 @@ def pool_sizes(loaded):
                     "smtp_url": "smtp://127.0.0.1:9",
                     "mail_from": "a@example.org",
                     "aws_region": "eu-central-1",
+                    "tool_signing_key": "A" * 43,
+                    "tool_public_key": "A" * 43,
                     "config_dir": ROOT / "config",
                 }
                 fields = {field.name for field in dataclasses.fields(module.Config)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft4Validator
-from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
+from wiring.conftest import FUNCTIONS, PUBLIC, ROOT, TAKES_NO_EVENTS
 from wiring.func_yaml import FuncYaml
 
 from parley.serve import Server
@@ -27,10 +27,10 @@ def envs(spec):
     return {env["name"]: env["value"] for env in spec["run"]["envs"]}
 
 
-def test_the_ten_functions_are_there():
+def test_the_functions_are_there():
     assert (
         sorted(
-            ["slack-ingest", "request-api", "normalize", "agent-turn", "recover"]
+            ["slack-ingest", "request-api", "normalize", "agent-turn", "recover", "mcp-service-desk"]
             + [f"deliver-{channel}" for channel in ("slack", "email", "sms", "webhook", "test")]
         )
         == FUNCTIONS
@@ -57,7 +57,7 @@ def test_func_yaml_fits_the_published_schema(folder, func_yaml):
 def test_one_name_for_folder_and_service(name, func_yaml):
     spec = func_yaml(ROOT / "functions" / name)
     assert (spec["name"], spec["deploy"]["namespace"]) == (name, "parley")
-    assert spec["invoke"] == ("http" if name in PUBLIC else "cloudevent")
+    assert spec["invoke"] == ("http" if name in TAKES_NO_EVENTS else "cloudevent")
 
 
 @functions

@@ -52,6 +52,7 @@ def test_all_functions_are_in_the_picture_and_in_the_table(arrows):
     assert [name for name in re.findall(r"^\| `([a-z-]+)` \| ", README, re.MULTILINE) if name in FUNCTIONS] == [
         "slack-ingest", "request-api", "normalize", "agent-turn",
         *(f"deliver-{channel}" for channel in ("slack", "email", "sms", "webhook", "test")), "recover",
+        "mcp-service-desk",
     ]  # fmt: skip
     assert {end for start, end in arrows if start in ("person", "program")} == PUBLIC
 

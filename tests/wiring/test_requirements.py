@@ -12,7 +12,13 @@ from wiring.conftest import FUNCTIONS, ROOT
 LIBRARY = ROOT / "lib" / "parley"
 functions = pytest.mark.parametrize("name", FUNCTIONS)
 # What a package that is pinned brings along as a part of its own interface.
-PARTS = {"werkzeug": "flask", "httpcore": "httpx", "botocore": "boto3", "psycopg-pool": "psycopg"}
+PARTS = {
+    "cryptography": "pyjwt",
+    "werkzeug": "flask",
+    "httpcore": "httpx",
+    "botocore": "boto3",
+    "psycopg-pool": "psycopg",
+}
 
 
 def pins(path):

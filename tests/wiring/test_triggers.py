@@ -2,12 +2,12 @@
 
 import pytest
 import yaml
-from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
+from wiring.conftest import FUNCTIONS, ROOT, TAKES_NO_EVENTS
 
 from parley.domain.events import MessageReceived, RequestCreated, ResponseReady
 from standalone.rules import matches, pause
 
-TAKES = sorted(set(FUNCTIONS) - PUBLIC)
+TAKES = sorted(set(FUNCTIONS) - TAKES_NO_EVENTS)
 CONTRACTS = [MessageReceived, RequestCreated, ResponseReady]
 
 takers = pytest.mark.parametrize("name", TAKES)

@@ -1,20 +1,25 @@
 """
 Llama Stack, by its Responses API (https://llama-stack.readthedocs.io).
 
-One call is one answer of one agent. Nothing is stored there: the conversation is ours, in `messages`. Nothing is
-retried here: the client would repeat a call that took too long, and the event's own retries are enough.
+One call is one answer of one agent, streamed. Nothing is stored there: the conversation is ours, in `messages`, and
+told anew each time, so a server that forgot everything, or another one, goes on where the last one stopped. Tools are
+called by us, journaled, never by the model's server. Nothing is retried here: the client would repeat a call that took
+too long, and the event's own retries are enough.
 """
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
-from parley.agents.loop import Answer, Conversation, may_hand_over_to
+from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
+from parley.agents.tools import Toolbox
+from parley.domain.turn import Message
 from parley.errors import Misconfigured, Unavailable
-from parley.ports import Knowledge
+from parley.ports import Knowledge, Passage
 
 if TYPE_CHECKING:
     from llama_stack_client import LlamaStackClient
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 SOURCES = 6
 CONNECT = 5.0  # seconds
 CUT_OFF = "_The answer was cut off: it was too long._"
+SUMMARY_TOKENS = 600
 
 log = logging.getLogger("parley.llama_stack")
 
@@ -31,71 +37,94 @@ class Server:
     """
     Where it is, the model of agents without one of their own, and the longest that one answer may take.
 
-    A turn goes on elsewhere after two minutes; with one more answer it stays below its Trigger's four.
+    `prices`: model → price of a million tokens of input and of output. A turn goes on elsewhere after two minutes; with
+    one more answer it stays below its Trigger's four.
     """
 
-    url: str
+    url: str | None
     model: str | None = None
     api_key: str | None = None
     seconds: float = 110
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class LlamaStack:
     """Implements `loop.Engine` on a model."""
 
-    def __init__(self, server: Server, agents: AgentSet, knowledge: Knowledge) -> None:
+    def __init__(self, server: Server, agents: AgentSet, knowledge: Knowledge, toolbox: Toolbox | None = None) -> None:
         """Raises Misconfigured when the URL is none, or an agent has no model."""
-        if not server.url.startswith(("http://", "https://")):
+        if not (server.url or "").startswith(("http://", "https://")):
             raise Misconfigured("LLAMA_STACK_URL: expected http://host:8321 or https://…")
         if nameless := [agent.name for agent in agents.agents if not (agent.model or server.model)]:
             raise Misconfigured(f"LLAMA_STACK_MODEL: required, not set: {', '.join(nameless)} has no model of its own")
         self._server = server
         self._agents = agents
         self._knowledge = knowledge
+        self._tools = {agent.name: (toolbox or Toolbox()).of(agent) for agent in agents.agents}
         self._client: LlamaStackClient | None = None
         self._lock = threading.Lock()
 
-    def ask(self, agent: Agent, conversation: Conversation) -> Answer:
-        """Answer as this agent, or hand over. Raises Unavailable."""
+    def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
+        """Answer as this agent, hand over, or want a tool. Raises Unavailable."""
         passages = self._knowledge.search(agent.knowledge, conversation.question, SOURCES) if agent.knowledge else ()
         targets = may_hand_over_to(self._agents, conversation)
-        wanted: dict[str, Any] = {
-            "temperature": agent.sampling.temperature,
-            "top_p": agent.sampling.top_p,
-            "max_output_tokens": agent.sampling.max_tokens,
-            "tools": prompting.tools(self._agents, targets) or None,
-        }
         response = self._create(
+            say,
             model=agent.model or self._server.model,
-            instructions=prompting.instructions(agent),
+            instructions=prompting.instructions(agent, conversation.summary),
             input=prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge)),
-            store=False,
-            **{name: value for name, value in wanted.items() if value is not None},
+            **_given(
+                temperature=agent.sampling.temperature,
+                top_p=agent.sampling.top_p,
+                max_output_tokens=agent.sampling.max_tokens,
+                tools=prompting.tools(self._agents, targets, self._tools[agent.name]) or None,
+            ),
         )
-        for item in response.output:
-            name = getattr(item, "name", "") if item.type == "function_call" else ""
-            if name.startswith(prompting.HAND_OVER):
-                return Answer("", hand_over_to=name.removeprefix(prompting.HAND_OVER))
-        text, citations = prompting.cited(response.output_text.strip(), passages)
+        answer = _wanted(response) or self._said(response, agent, passages)
+        return _with(answer, tainted=bool(passages), usage=self._usage(response))
+
+    def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:
+        """Sum up what was said first. Raises Unavailable."""
+        response = self._create(
+            lambda _: None,
+            model=agent.model or self._server.model,
+            instructions=prompting.SUMMARISE,
+            input=prompting.to_sum_up(conversation.summary, older),
+            max_output_tokens=SUMMARY_TOKENS,
+        )
+        return _with(Answer(response.output_text.strip()), tainted=conversation.tainted, usage=self._usage(response))
+
+    def _said(self, response: Any, agent: Agent, passages: Iterable[Passage]) -> Answer:
+        text, citations = prompting.cited(response.output_text.strip(), list(passages))
         if not text:  # refused, filtered or silent
             return Answer(agent.phrases.no_answer)
         return Answer(f"{text}\n\n{CUT_OFF}" if response.status == "incomplete" else text, citations)
 
-    def _create(self, **wanted: Any) -> Any:
+    def _usage(self, response: Any) -> Usage | None:
+        if response.usage is None:
+            return None
+        taken, given, model = response.usage.input_tokens, response.usage.output_tokens, str(response.model)
+        per_input, per_output = self._server.prices.get(model, (0.0, 0.0))
+        return Usage(model, taken, given, round((taken * per_input + given * per_output) / 1e6, 6))
+
+    def _create(self, say: Say, **wanted: Any) -> Any:
         """Call the server. What may pass by itself, or by a person's setting it right, is Unavailable."""
         client = self._opened()
-        from llama_stack_client import APIConnectionError, APIStatusError
+        import httpx
+        from llama_stack_client import APIError
 
         try:
-            response = client.responses.create(**wanted)
-        except APIConnectionError as error:
+            with client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=False) as events:
+                response = _last(_spoken(events, say))
+        except httpx.HTTPError as error:  # in the midst of the stream
             raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
-        except APIStatusError as error:
-            if error.status_code in (400, 413, 422):
-                raise RuntimeError(f"Llama Stack refused the request: {error.status_code}") from None
-            raise Unavailable(f"Llama Stack answered {error.status_code}") from None
+        except APIError as error:
+            raise _trouble(error) from None
+        if response is None:
+            raise Unavailable("Llama Stack's stream ended before the answer")
         if response.status not in ("completed", "incomplete"):
-            raise Unavailable(f"Llama Stack ended with {response.status}")
+            code = getattr(response.error, "code", None) or "no reason"
+            raise Unavailable(f"Llama Stack ended with {response.status}: {code}")
         return response
 
     def _opened(self) -> "LlamaStackClient":
@@ -106,9 +135,55 @@ class LlamaStack:
 
                 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
                 self._client = LlamaStackClient(
-                    base_url=self._server.url.rstrip("/").removesuffix("/v1"),
+                    base_url=str(self._server.url).rstrip("/").removesuffix("/v1"),
                     api_key=self._server.api_key,
                     max_retries=0,
                     timeout=httpx.Timeout(self._server.seconds, connect=CONNECT),
                 )
             return self._client
+
+
+def _trouble(error: Any) -> Exception:
+    """Give our word for what the client raises: a status, or the code of an event that says so in a stream."""
+    body = error.body if isinstance(error.body, dict) else {}
+    status = str(getattr(error, "status_code", None) or body.get("code") or "")
+    if status in ("400", "413", "422"):
+        return RuntimeError(f"Llama Stack refused the request: {status}")
+    if status:
+        return Unavailable(f"Llama Stack answered {status}")
+    return Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}")
+
+
+def _spoken(events: Iterable[Any], say: Say) -> Iterator[Any]:
+    """Pass the words on, and give the response whenever an event holds it."""
+    for event in events:
+        if event.type == "response.output_text.delta":
+            say(event.delta)
+        elif event.type in ("response.completed", "response.incomplete", "response.failed"):
+            yield event.response
+
+
+def _last(responses: Iterable[Any]) -> Any:
+    found = None
+    for found in responses:  # noqa: B007 - the last one counts
+        pass
+    return found
+
+
+def _wanted(response: Any) -> Answer | None:
+    """Give the first thing that the model wants done: a hand-over or a tool. The next ones it can want again."""
+    for item in response.output:
+        if item.type != "function_call":
+            continue
+        if item.name.startswith(prompting.HAND_OVER):
+            return Answer("", hand_over_to=item.name.removeprefix(prompting.HAND_OVER))
+        return Answer("", call=Call(item.name, prompting.arguments(item.arguments)))
+    return None
+
+
+def _with(answer: Answer, *, tainted: bool, usage: Usage | None) -> Answer:
+    return Answer(answer.text, answer.citations, answer.hand_over_to, answer.call, tainted, usage)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

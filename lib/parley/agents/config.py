@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from string import Formatter
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from parley.errors import Misconfigured
 Name = Annotated[str, StringConstraints(pattern=re.compile(r"\A[a-z][a-z0-9-]*\Z"), max_length=64)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+Host = Annotated[str, StringConstraints(to_lower=True, pattern=re.compile(r"\A[a-z0-9-]+(\.[a-z0-9-]+)*\Z"))]
 Language = Annotated[str, StringConstraints(pattern=re.compile(r"\A[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z"))]
 
 
@@ -31,17 +32,25 @@ class Invalid(Misconfigured):
         return ".".join(map(str, self.where))
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Frozen, and nothing that it does not know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Phrases(_Strict):
+class Phrases(Strict):
     """What is said without a model, word for word. `answer_frame` is put around an answer, `{answer}`."""
 
     greeting: Text = "Hello! What can I help you with?"
     unsure: Text = "I am not sure what this is about. Can you say a little more?"
     no_answer: Text = "I found nothing about this in the knowledge base."
     answer_frame: Text = "{answer}"
+    refused: Text = "I cannot help with that."
+    started_over: Text = "We start over. What can I help you with?"
+    escalated: Text = "I have passed this on to a person, with what we said so far. They will get back to you."
+    no_person: Text = "I cannot reach a person from here."
+    start_over: tuple[Line, ...] = ("start over", "start again", "new conversation", "/reset", "/new")
+    person: tuple[Line, ...] = ("talk to a person", "talk to a human", "i want a human", "i want a person", "/person")
 
     @field_validator("answer_frame")
     @classmethod
@@ -52,7 +61,7 @@ class Phrases(_Strict):
         return frame
 
 
-class Sampling(_Strict):
+class Sampling(Strict):
     """How a model chooses its words; None leaves it to the model's own default."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -60,11 +69,36 @@ class Sampling(_Strict):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 
 
-class Agent(_Strict):
+class Shields(Strict):
+    """
+    Who looks at what comes in, at what was read on the way (documents, results of tools), and at what goes out.
+
+    A list means all three. `when_down`: a shield that cannot be asked refuses, or lets pass.
+    """
+
+    input: tuple[Line, ...] = ()
+    sources: tuple[Line, ...] = ()
+    output: tuple[Line, ...] = ()
+    when_down: Literal["refuse", "pass"] = "refuse"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_list_is_all(cls, value: Any) -> Any:
+        return {"input": value, "sources": value, "output": value} if isinstance(value, list | tuple) else value
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody looks at all."""
+        return bool(self.input or self.sources or self.output)
+
+
+class Agent(Strict):
     """
     One agent. The entry agent greets and hands over; a specialist answers from its knowledge bases.
 
-    `model`: None takes the deployment's default. `examples`: things people say that are for this agent.
+    `model`: None takes the deployment's default. `examples`: things people say that are for this agent. `when_tainted`:
+    what becomes of changes once a turn has read text of strangers. `link_hosts`: where its answers may link to, with
+    all their subdomains. `context_tokens`: how much of what was said before it is told word for word.
     """
 
     name: Name
@@ -75,13 +109,16 @@ class Agent(_Strict):
     sampling: Sampling = Sampling()
     tools: tuple[Line, ...] = ()
     knowledge: tuple[Name, ...] = ()
-    shields: tuple[Line, ...] = ()
+    shields: Shields = Shields()
+    when_tainted: Literal["approve", "refuse"] = "approve"
+    link_hosts: tuple[Host, ...] = ()
+    context_tokens: Annotated[int, Field(ge=500, le=200_000)] = 6_000
     hands_over_to: tuple[Name, ...] = ()
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     examples: tuple[Line, ...] = ()
     phrases: Phrases = Phrases()
 
-    @field_validator("tools", "knowledge", "shields", "hands_over_to", "languages", "examples")
+    @field_validator("tools", "knowledge", "hands_over_to", "languages", "examples", "link_hosts")
     @classmethod
     def _once_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         twice = next((value for value in values if values.count(value) > 1), None)
@@ -90,7 +127,7 @@ class Agent(_Strict):
         return values
 
 
-class AgentSet(_Strict):
+class AgentSet(Strict):
     """All agents, sorted by name, each name once and one of them the entry; `parse` also checks the hand-overs."""
 
     agents: tuple[Agent, ...]
@@ -123,15 +160,16 @@ def parse(mappings: Mapping[str, Any]) -> AgentSet:
     try:
         found = AgentSet(agents=agents)
     except ValidationError as error:
-        raise Misconfigured(_first(error)[1]) from None
+        raise Misconfigured(first_fault(error)[1]) from None
     for broken in _broken_references(found):
         raise broken
     return found
 
 
-def revision(agents: AgentSet) -> str:
+def revision(agents: AgentSet, *others: BaseModel) -> str:
     """Name this state of the configuration: 16 hex digits of the SHA-256 of its canonical JSON."""
-    canonical = json.dumps(agents.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    whole = [one.model_dump(mode="json") for one in (agents, *others)]
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -141,13 +179,13 @@ def _agent(name: str, mapping: Any) -> Agent:
     try:
         agent = Agent.model_validate(dict(mapping))
     except ValidationError as error:
-        raise Invalid(name, *_first(error)) from None
+        raise Invalid(name, *first_fault(error)) from None
     if agent.name != name:
         raise Invalid(name, ("name",), f"must be {name!r}, like its file")
     return agent
 
 
-def _first(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
+def first_fault(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
     """Give the place and the reason of the first fault, without what was found there."""
     first = error.errors(include_url=False, include_input=False)[0]
     return first["loc"], first["msg"].removeprefix("Value error, ")

@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 
 from parley.agents.config import Agent, AgentSet
-from parley.agents.loop import Answer, Conversation
+from parley.agents.loop import Answer, Conversation, Say
 from parley.agents.prompting import citation
+from parley.domain.turn import Message
 from parley.ports import Knowledge, Passage
 
 ENOUGH = 0.34  # share of the question's words that a passage must have to count as an answer
@@ -39,8 +40,18 @@ class Extractive:
         self._agents = agents
         self._knowledge = knowledge
 
-    def ask(self, agent: Agent, conversation: Conversation) -> Answer:
+    def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, or hand over."""
+        answer = self._answer(agent, conversation)
+        if answer.text:
+            say(answer.text)
+        return answer
+
+    def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:  # noqa: ARG002
+        """Give none: retrieval reads the question and the one before."""
+        return Answer("")
+
+    def _answer(self, agent: Agent, conversation: Conversation) -> Answer:
         if _is_greeting(conversation.question):
             return Answer(self._agents.entry.phrases.greeting)
         if agent.knowledge:

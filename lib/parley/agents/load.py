@@ -1,33 +1,116 @@
-"""Agents from a folder of YAML files; what is wrong is one line with file and line."""
+"""
+Agents and tools from folders of YAML files; what is wrong is one line with file and line.
 
-from collections.abc import Iterator
+`compiled.json` beside the folders holds what the files say, for functions that start from zero: it is used when it is
+of the very files that lie there, and then no YAML is parsed. `make stage` writes it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parley.agents.config import AgentSet, Invalid, parse
+from parley.agents import tools
+from parley.agents.config import AgentSet, Invalid, parse, revision
+from parley.agents.tools import Toolbox
 from parley.errors import Misconfigured
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
 Where = tuple[str | int, ...]
+COMPILED = "compiled.json"
+FOLDERS = ("agents", "tools")
 DEEPEST = 3  # an agent is no deeper: what lies below cannot be valid, and a YAML alias may go round in circles
 
 
-def load(folder: Path) -> AgentSet:
+@dataclass(frozen=True)
+class Configured:
+    """Everything that a turn needs to know of agents and tools; `revision` names this state of it."""
+
+    agents: AgentSet
+    tools: Toolbox
+    revision: str
+
+
+def load_all(folder: Path) -> Configured:
+    """Read `<folder>/agents` and `<folder>/tools` (which may be missing), checked together. Raises Misconfigured."""
+    read = _from_compiled(folder)
+    if read is not None:
+        agents, toolbox = parse(read["agents"]), tools.parse(read["tools"])
+        return Configured(agents, toolbox, revision(agents, toolbox))
+    agents_read = _Folder(folder / "agents")
+    agents = load(folder / "agents", agents_read)
+    toolbox = Toolbox()
+    if (folder / "tools").is_dir():
+        found = _Folder(folder / "tools")
+        toolbox = found.checked(tools.parse)
+    if broken := next(tools.unknown(agents, toolbox), None):
+        raise agents_read.located(broken)
+    return Configured(agents, toolbox, revision(agents, toolbox))
+
+
+def load(folder: Path, read: "_Folder | None" = None) -> AgentSet:
     """Read `<folder>/*.yaml`, one agent in each, named like its file. Raises Misconfigured."""
-    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    if not files:
+    found = read or _Folder(folder)
+    if not found.files:
         raise Misconfigured(f"{folder}: no agents (*.yaml) here")
-    read = {name: _read(path) for name, path in files.items()}
+    return found.checked(parse)
+
+
+def compiled(folder: Path) -> bytes:
+    """Give what `compiled.json` should hold. Raises Misconfigured when the files are wrong."""
+    load_all(folder)
+    contents = {name: _Folder(folder / name).contents() for name in FOLDERS}
+    return json.dumps({"digest": _digest(folder), **contents}, sort_keys=True, default=str).encode()
+
+
+def _from_compiled(folder: Path) -> dict[str, Any] | None:
     try:
-        return parse({name: content for name, (content, _) in read.items()})
-    except Invalid as error:
-        line = _line(read[error.agent][1], error.where)
+        read: dict[str, Any] = json.loads((folder / COMPILED).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return read if read.get("digest") == _digest(folder) else None
+
+
+def _digest(folder: Path) -> str:
+    """Name the files as they lie there: SHA-256 over names and contents."""
+    whole = hashlib.sha256()
+    for name in FOLDERS:
+        for path in sorted((folder / name).glob("*.yaml")):
+            try:
+                whole.update(f"{name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+            except OSError:
+                raise Misconfigured(f"{path}: cannot be read as UTF-8 text") from None
+    return whole.hexdigest()
+
+
+class _Folder:
+    """The YAML files of a folder: what they say, and on which lines."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+        self._read = {name: _read(path) for name, path in self.files.items()}
+
+    def contents(self) -> dict[str, Any]:
+        return {name: content for name, (content, _) in self._read.items()}
+
+    def checked[T](self, parse: Callable[[Mapping[str, Any]], T]) -> T:
+        """Parse what the files say; a fault is told with file and line."""
+        try:
+            return parse(self.contents())
+        except Invalid as error:
+            raise self.located(error) from None
+        except Misconfigured as error:
+            raise Misconfigured(f"{self._folder}: {error}") from None
+
+    def located(self, error: Invalid) -> Misconfigured:
+        line = _line(self._read[error.agent][1], error.where)
         why = ": ".join(filter(None, (error.field, error.why)))
-        raise Misconfigured(f"{files[error.agent]}:{line}: {why}") from None
-    except Misconfigured as error:
-        raise Misconfigured(f"{folder}: {error}") from None
+        return Misconfigured(f"{self.files[error.agent]}:{line}: {why}")
 
 
 def _read(path: Path) -> tuple[Any, dict[Where, int]]:

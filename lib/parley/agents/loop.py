@@ -2,18 +2,20 @@
 The agent loop: what to do next in a turn, decided without touching anything.
 
 A driver asks `decide`, does what it says, and feeds the outcome back, until there is a Reply: AskModel to `after`,
-AskApproval to `decided`, RunTool to `ran`.
+Summarise to `summarised`, AskApproval to `decided`, RunTool and Refuse to `ran`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from parley.agents import context
 from parley.agents.config import Agent, AgentSet
 from parley.domain.actions import Decision
 from parley.domain.turn import Message
 
 MOST_HANDOVERS = 3
+ESCALATE = "escalate"
 MOST_CALLS = 16  # of tools, in one turn
 DENIED = "It was not done: the user has decided against it. Do not ask for it again."
 EXPIRED = "It was not done: nobody has decided in time. Say so."
@@ -28,13 +30,29 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What one call of a model took, in tokens."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What an engine says for one agent: an answer with its citations, to whom it hands over, or a tool to call."""
+    """
+    What an engine says for one agent: an answer with its citations, to whom it hands over, or a tool to call.
+
+    `tainted`: it was said by something that had read what strangers may have written.
+    """
 
     text: str
     citations: tuple[dict[str, str], ...] = ()
     hand_over_to: str | None = None
     call: Call | None = None
+    tainted: bool = False
+    usage: Usage | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the JSON that is journaled."""
@@ -44,13 +62,16 @@ class Answer:
             "citations": list(self.citations),
             "hand_over_to": self.hand_over_to,
             "call": call,
+            "tainted": self.tainted,
         }
 
     @classmethod
     def of(cls, output: dict[str, Any]) -> "Answer":
         """Read it back from the journal."""
         call = Call(**output["call"]) if output.get("call") else None
-        return cls(output["text"], tuple(output["citations"]), output["hand_over_to"], call)
+        return cls(
+            output["text"], tuple(output["citations"]), output["hand_over_to"], call, output.get("tainted", False)
+        )
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,22 @@ class AskApproval:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """Do not call this tool; the model is told why."""
+
+    call: Call
+    why: str
+
+
+@dataclass(frozen=True)
+class Summarise:
+    """Let the engine sum up what was said first, so that the rest fits."""
+
+    agent: Agent
+    older: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """What a tool gave, as the model reads it."""
 
@@ -86,16 +123,22 @@ class Result:
 
 @dataclass(frozen=True)
 class Reply:
-    """The turn is over: say this."""
+    """The turn is over: say this. `forgets`: what was said before does not count any more."""
 
     text: str
     citations: tuple[dict[str, str], ...]
     agent: str
+    forgets: bool = False
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """A turn as far as it has come."""
+    """
+    A turn as far as it has come.
+
+    `summary` stands for what was said before `history`. `tainted`: something was read that strangers may have written.
+    `is_command`: the user's words were an order to Parley itself; no model is asked.
+    """
 
     question: str
     history: tuple[Message, ...]
@@ -104,36 +147,62 @@ class Conversation:
     results: tuple[Result, ...] = ()
     answer: Answer | None = None
     is_approved: bool = False  # the call that the answer wants
+    summary: str = ""
+    is_summarised: bool = False
+    tainted: bool = False
+    is_command: bool = False
+    forgets: bool = False
 
 
-Policy = Callable[[Call], AskApproval | None]  # who is asked before a call, and what
+Policy = Callable[[Conversation, Call], AskApproval | Refuse | None]  # who is asked before a call, and what
+Say = Callable[[str], None]  # takes what is said as it comes
 
 
 class Engine(Protocol):
     """What answers: a model server, or retrieval alone."""
 
-    def ask(self, agent: Agent, conversation: Conversation) -> Answer:
-        """Answer as this agent. Raises Unavailable."""
+    def ask(self, agent: Agent, conversation: Conversation, say: Say, /) -> Answer:
+        """Answer as this agent; `say` gets the answer's text as it comes. Raises Unavailable."""
+
+    def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...], /) -> Answer:
+        """Sum up what the summary so far and these messages say; nothing when it cannot. Raises Unavailable."""
 
 
-def start(agents: AgentSet, question: str, history: tuple[Message, ...], in_charge: str | None) -> Conversation:
-    """Begin a turn with whoever is in charge in the session, else with the entry agent."""
+def start(
+    agents: AgentSet,
+    question: str,
+    history: tuple[Message, ...],
+    in_charge: str | None,
+    *,
+    summary: str = "",
+    tainted: bool = False,
+) -> Conversation:
+    """Begin a turn with whoever is in charge in the session, else with the entry agent; or do as the user orders."""
     known = in_charge if in_charge in agents.by_name else agents.entry.name
-    return Conversation(question, history, known)
+    begun = Conversation(question, history, known, summary=summary, tainted=tainted)
+    phrases, words = agents.entry.phrases, _plain(question)
+    if words in map(_plain, phrases.start_over):
+        answer = Answer(phrases.started_over)
+        return replace(begun, in_charge=agents.entry.name, answer=answer, is_command=True, forgets=True, tainted=False)
+    if words in map(_plain, phrases.person):
+        call = Call(ESCALATE, {"reason": "The person asked for somebody."})
+        return replace(begun, answer=Answer("", call=call), is_command=True)
+    return begun
 
 
 def decide(
-    agents: AgentSet, conversation: Conversation, policy: Policy = lambda _: None
-) -> AskModel | RunTool | AskApproval | Reply:
+    agents: AgentSet, conversation: Conversation, policy: Policy = lambda *_: None
+) -> AskModel | Summarise | RunTool | AskApproval | Refuse | Reply:
     """Say what comes next."""
-    answer = conversation.answer
+    answer, agent = conversation.answer, agents.by_name[conversation.in_charge]
     if answer is None:
-        return AskModel(agents.by_name[conversation.in_charge])
+        older = context.older(conversation.history, conversation.summary, agent.context_tokens)
+        return Summarise(agent, older) if older and not conversation.is_summarised else AskModel(agent)
     if answer.call and len(conversation.results) < MOST_CALLS:
-        asked = None if conversation.is_approved else policy(answer.call)
-        return asked or RunTool(answer.call)
-    text = answer.text or agents.by_name[conversation.in_charge].phrases.unsure
-    return Reply(text, answer.citations, conversation.in_charge)
+        if conversation.is_approved or conversation.is_command:
+            return RunTool(answer.call)
+        return policy(conversation, answer.call) or RunTool(answer.call)
+    return Reply(answer.text or agent.phrases.unsure, answer.citations, agent.name, conversation.forgets)
 
 
 def may_hand_over_to(agents: AgentSet, conversation: Conversation) -> tuple[str, ...]:
@@ -145,19 +214,30 @@ def may_hand_over_to(agents: AgentSet, conversation: Conversation) -> tuple[str,
 
 def after(agents: AgentSet, conversation: Conversation, answer: Answer) -> Conversation:
     """Take an engine's answer in: a hand-over that is allowed changes who is in charge, anything else is the answer."""
+    conversation = replace(conversation, tainted=conversation.tainted or answer.tainted)
     target = answer.hand_over_to
     if target is None or target not in may_hand_over_to(agents, conversation):
         return replace(conversation, answer=answer)
     return replace(conversation, in_charge=target, handovers=conversation.handovers + 1)
 
 
-def ran(conversation: Conversation, output: str) -> Conversation:
-    """Take a tool's result in: the model is asked again."""
+def ran(conversation: Conversation, output: str, *, taints: bool = False) -> Conversation:
+    """Take a tool's result in: the model is asked again; `taints` when strangers may have written it."""
     answer = conversation.answer
     assert answer, "a model was asked"
     assert answer.call, "it wanted a tool"
+    if conversation.is_command:
+        return replace(conversation, answer=Answer(output))
     results = (*conversation.results, Result(answer.call, output))
-    return replace(conversation, results=results, answer=None, is_approved=False)
+    tainted = conversation.tainted or taints
+    return replace(conversation, results=results, answer=None, is_approved=False, tainted=tainted)
+
+
+def summarised(conversation: Conversation, older: tuple[Message, ...], answer: Answer) -> Conversation:
+    """Take a summary in: it stands for the messages that it sums up. Without one, they are told no more."""
+    kept = conversation.history[len(older) :]
+    summary = answer.text or conversation.summary
+    return replace(conversation, history=kept, summary=summary, is_summarised=True)
 
 
 def decided(conversation: Conversation, decision: Decision) -> Conversation:
@@ -165,3 +245,7 @@ def decided(conversation: Conversation, decision: Decision) -> Conversation:
     if decision == "approved":
         return replace(conversation, is_approved=True)
     return ran(conversation, {"denied": DENIED, "expired": EXPIRED}[decision])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().strip(" .!?").split())

@@ -48,6 +48,7 @@ class Message:
     role: Literal["user", "assistant"]
     content: str
     agent: str | None = None
+    seq: int = 0  # of its request in the session
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ class Step:
 
 @dataclass
 class Turn:
-    """A turn that is held: the lease is ours until it ends. `step` is the number of the next step."""
+    """
+    A turn that is held: the lease is ours until it ends. `step` is the number of the next step.
+
+    Of the session: `summary` of what was said up to `summarised_to`, which `history` follows; `tainted` once text of
+    strangers was read in it. `forgets`: the session begins anew after this turn. `escalation`: why a person is wanted.
+    """
 
     request_id: UUID
     session_id: UUID
@@ -81,6 +87,11 @@ class Turn:
     traceparent: str | None = None
     history: tuple[Message, ...] = ()
     journal: dict[int, Step] = field(default_factory=dict)
+    summary: str = ""
+    summarised_to: int = 0
+    tainted: bool = False
+    forgets: bool = False
+    escalation: str | None = None
 
     def journaled(self, mark: str) -> Step | None:
         """Give the step of this fingerprint."""

@@ -19,7 +19,7 @@ from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSessio
 from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
 from parley.errors import Unavailable
 
-HISTORY = 20
+HISTORY = 60  # messages at most, beside the summary
 
 
 class Requests:
@@ -130,7 +130,9 @@ class Requests:
                 }
         return held
 
-    def journal(self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any]) -> None:
+    def journal(
+        self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any], usage: dict[str, Any] | None = None
+    ) -> None:
         """Write a step that is done, and renew the lease. Raises LeaseLost, and Cancelled."""
         row = self._database.row(
             "journal_step",
@@ -140,7 +142,7 @@ class Requests:
             kind=kind,
             fingerprint=fingerprint,
             output=output,
-            usage=None,
+            usage=usage,
             lease=self._lease,
         )
         if row is None:
@@ -241,7 +243,6 @@ class Requests:
                 id=held.request_id,
                 epoch=held.epoch,
                 result=result,
-                usage={},
                 plan=plan.as_dict(),
             )
             if row is None:
@@ -255,7 +256,7 @@ class Requests:
                 answer=result["text"],
                 agent=result["agent"],
             )
-            tx.run("session_agent", session_id=held.session_id, agent=result["agent"])
+            _remember(tx, held, result, row)
             return _after(tx, row, plan, "answer", "completed", {"result": result})
 
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
@@ -386,11 +387,21 @@ def _id(row: Row) -> UUID:
     return found
 
 
+def _remember(tx: Transaction, held: Turn, result: Mapping[str, Any], row: Row) -> None:
+    """Write down what the session knows from now on; after "start over" nothing."""
+    kept = {"summary": held.summary, "summary_seq": held.summarised_to, "tainted": held.tainted}
+    if held.forgets:
+        kept = {"summary": "", "summary_seq": row["seq"], "tainted": False}
+    tx.run("session_agent", session_id=held.session_id, agent=result["agent"], usage=row["usage"], **kept)
+
+
 def _history(tx: Transaction, row: Row) -> tuple[Message, ...]:
     if row["seq"] == 1:
         return ()
-    said = tx.rows("history", session_id=row["session_id"], seq=row["seq"], limit=HISTORY)
-    return tuple(Message(m["role"], m["content"], m["agent"]) for m in reversed(said))
+    said = tx.rows(
+        "history", session_id=row["session_id"], seq=row["seq"], after=row["summary_seq"], limit=HISTORY
+    )  # fmt: skip
+    return tuple(Message(m["role"], m["content"], m["agent"], m["seq"]) for m in reversed(said))
 
 
 def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
@@ -408,4 +419,7 @@ def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
         origin=row["origin"],
         delivery=row["delivery"],
         traceparent=row["traceparent"],
+        summary=row["summary"],
+        summarised_to=row["summary_seq"],
+        tainted=row["tainted"],
     )

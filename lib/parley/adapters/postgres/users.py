@@ -30,6 +30,12 @@ class Users:
             owner = tx.row("user_by_identity", kind=kind, value=value)
         return owner["user_id"] if owner else user_id
 
+    def identity(self, user_id: UUID) -> tuple[str | None, list[str]]:
+        """Give the e-mail address and the groups of a user, as tools may be told."""
+        row = self._database.row("user_identity", user_id=user_id)
+        assert row, "a request's user exists"
+        return row["email"], row["groups"]
+
     def plan_inputs(self, user_id: UUID) -> Row:
         """Give what a delivery plan needs: email, timezone, overrides, slack identities."""
         row = self._database.row("plan_inputs", user_id=user_id)

@@ -63,7 +63,7 @@ select s.id, s.agent from sessions s
 
 -- name: standing
 -- Everything that the decision to take a turn is made from.
-select r.*, s.agent as session_agent, clock_timestamp() as at,
+select r.*, s.agent as session_agent, s.summary, s.summary_seq, s.tainted, clock_timestamp() as at,
        clock_timestamp() > r.deadline as past_deadline,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e
@@ -95,7 +95,8 @@ returning id, epoch, step, agent_revision, version, events
 select epoch, step, agent_revision, version from taken
 
 -- name: history
-select role, content, agent from messages where session_id = %(session_id)s and seq < %(seq)s
+select role, content, agent, seq from messages
+ where session_id = %(session_id)s and seq < %(seq)s and seq > %(after)s
  order by seq desc, role limit %(limit)s
 
 -- name: journaled
@@ -106,12 +107,20 @@ select step, kind, fingerprint, output, effect_key, state = 'started' as started
 -- Fenced by epoch and step number: a late zombie, or one that lost its commit, touches no row.
 with fenced as (
     update requests
-       set step = step + 1, attempt = 0, nudges = 0,
+       set step = step + 1, attempt = 0, nudges = 0, reserved = 0,
            lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
            due_at = clock_timestamp() + make_interval(secs => %(lease)s),
            updated_at = clock_timestamp()
      where id = %(id)s and epoch = %(epoch)s and step = %(step)s and state = 'running'
-    returning id, cancel_requested
+    returning id, user_id, cancel_requested
+), spent as (
+    insert into token_usage as u (user_id, day, input_tokens, output_tokens, cost)
+    select user_id, (clock_timestamp() at time zone 'utc')::date, (%(usage)s::jsonb->>'input_tokens')::bigint,
+           (%(usage)s::jsonb->>'output_tokens')::bigint, (%(usage)s::jsonb->>'cost')::numeric
+      from fenced where %(usage)s::jsonb is not null
+    on conflict (user_id, day) do update
+       set input_tokens = u.input_tokens + excluded.input_tokens,
+           output_tokens = u.output_tokens + excluded.output_tokens, cost = u.cost + excluded.cost
 ), written as (
     insert into steps as s (request_id, step, kind, fingerprint, state, epoch, output, usage, finished_at)
     select id, %(step)s, %(kind)s, %(fingerprint)s, 'done', %(epoch)s, %(output)s, %(usage)s, clock_timestamp()
@@ -165,11 +174,15 @@ returning id, session_id
 
 -- name: complete_request
 update requests
-   set state = 'completed', result = %(result)s, usage = %(usage)s, plan = %(plan)s, due_at = null,
+   set state = 'completed', result = %(result)s, plan = %(plan)s, due_at = null,
+       usage = (select jsonb_build_object('input_tokens', coalesce(sum((usage->>'input_tokens')::bigint), 0),
+                                          'output_tokens', coalesce(sum((usage->>'output_tokens')::bigint), 0),
+                                          'cost', coalesce(sum((usage->>'cost')::numeric), 0))
+                  from steps where request_id = %(id)s and usage is not null),
        lease_owner = null, lease_until = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running' and not cancel_requested
-returning id, session_id, user_id, seq, content, traceparent
+returning id, session_id, user_id, seq, content, traceparent, usage
 
 -- name: still_ours
 select id from requests where id = %(id)s and epoch = %(epoch)s and state = 'running'
@@ -207,7 +220,24 @@ select %(session_id)s, %(seq)s, said.role, said.content, said.agent, %(id)s
   from (values ('user', %(question)s, null), ('assistant', %(answer)s, %(agent)s)) as said (role, content, agent)
 
 -- name: session_agent
-update sessions set agent = %(agent)s, updated_at = clock_timestamp() where id = %(session_id)s
+update sessions
+   set agent = %(agent)s, summary = %(summary)s, summary_seq = %(summary_seq)s, tainted = %(tainted)s,
+       input_tokens = input_tokens + coalesce((%(usage)s::jsonb->>'input_tokens')::bigint, 0),
+       output_tokens = output_tokens + coalesce((%(usage)s::jsonb->>'output_tokens')::bigint, 0),
+       updated_at = clock_timestamp()
+ where id = %(session_id)s
+
+-- name: spent_tokens
+-- Of one user and day (UTC): what was spent, and what other turns that live have reserved.
+select coalesce((select input_tokens + output_tokens from token_usage
+                  where user_id = %(user_id)s and day = (clock_timestamp() at time zone 'utc')::date), 0)
+     + coalesce((select sum(reserved) from requests
+                  where user_id = %(user_id)s and reserved > 0 and id is distinct from %(but)s and state = 'running'
+                    and lease_until > clock_timestamp()), 0) as spent,
+       (date_trunc('day', clock_timestamp() at time zone 'utc') + interval '1 day') at time zone 'utc' as resets
+
+-- name: reserve_tokens
+update requests set reserved = %(tokens)s where id = %(id)s and epoch = %(epoch)s and state = 'running'
 
 -- name: tell
 -- The progress log, written by whoever holds the turn. The counter of the row is taken under its lock: no gaps, no twins.

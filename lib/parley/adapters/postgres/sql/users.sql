@@ -5,6 +5,9 @@ select user_id from user_identities where kind = %(kind)s and value = %(value)s
 -- name: user_by_email
 select id from users where email = %(email)s
 
+-- name: user_identity
+select email, groups from users where id = %(user_id)s
+
 -- name: insert_user
 -- Two at once: the second finds the first's row.
 insert into users (id, email, display_name, timezone)

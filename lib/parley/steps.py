@@ -1,0 +1,230 @@
+"""
+The steps of a turn that is held: each decided by the loop, done here, journaled, and told while it happens.
+
+A model's words are journaled under the decision that led to them, so that another process finds them. A tool is called
+once: its intent is written first, and what a crash has swallowed is never repeated blindly.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+from uuid import UUID
+
+from parley.agents import loop
+from parley.agents.config import AgentSet
+from parley.agents.safety import clean
+from parley.domain import turn
+from parley.domain.actions import Decision, Wanted
+from parley.domain.turn import Turn
+from parley.errors import Unavailable
+from parley.heart import Heart
+from parley.ports import OnBehalf, ToolFailed, Tools
+from parley.progress import Progress
+
+UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
+
+
+class Journal(Protocol):
+    """What steps need of the store."""
+
+    def journal(
+        self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any], usage: dict[str, Any] | None = None
+    ) -> None: ...
+    def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
+    def renew(self, held: Turn) -> bool: ...
+    def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int: ...
+
+
+class GoOn(Exception):
+    """The turn goes on in another invocation."""
+
+
+class Waits(Exception):
+    """The turn goes on when somebody has decided."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__(wanted.tool)
+        self.wanted = wanted
+
+
+class Steps:
+    """
+    Runs turns to their reply.
+
+    Seconds: `beat` between renewals of the lease, `patience` for a person to decide. `policy` says which calls are
+    refused, or decided by a person.
+    """
+
+    def __init__(
+        self,
+        store: Journal,
+        agents: AgentSet,
+        engine: loop.Engine,
+        *,
+        revision: str,
+        tools: Tools | None = None,
+        policy: loop.Policy = lambda *_: None,
+        beat: float = 20.0,
+        patience: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._engine = engine
+        self._revision = revision
+        self._tools = tools
+        self._policy = policy
+        self._heart = Heart(store.renew, beat)
+        self._beat = beat
+        self._patience = patience
+        self._clock = clock
+
+    def answer(self, held: Turn, must_leave: Callable[[], bool]) -> loop.Reply:
+        """Run the loop to its reply. Raises Waits, GoOn, Cancelled, LeaseLost and Unavailable."""
+        progress = Progress(self._store.tell, held)
+        conversation = loop.start(
+            self._agents, held.content, held.history, held.agent, summary=held.summary, tainted=held.tainted
+        )
+        first = held.step
+        while True:
+            decision = loop.decide(self._agents, conversation, self._policy)
+            if isinstance(decision, loop.Reply):
+                return self._reply(held, decision, conversation, progress)
+            if held.step > first and must_leave():
+                progress.flush()
+                raise GoOn
+            conversation = self._done(held, decision, conversation, progress)
+
+    def _done(
+        self, held: Turn, decision: Any, conversation: loop.Conversation, progress: Progress
+    ) -> loop.Conversation:
+        """Do what was decided, and take its outcome in."""
+        match decision:
+            case loop.AskModel():
+                answer = self._ask(held, decision, conversation, progress)
+                return loop.after(self._agents, conversation, answer)
+            case loop.Summarise():
+                answer = self._summarise(held, decision, conversation, progress)
+                if answer.text:
+                    held.summary, held.summarised_to = answer.text, decision.older[-1].seq
+                return loop.summarised(conversation, decision.older, answer)
+            case loop.AskApproval():
+                return loop.decided(conversation, self._decision(held, decision, conversation, progress))
+            case loop.Refuse():
+                progress.tool(decision.call.name, "failed", held.step)
+                return loop.ran(conversation, decision.why)
+        text = self._run(held, decision.call, conversation, progress)
+        trusted = self._tools is not None and self._tools.trusts(decision.call.name)
+        return loop.ran(conversation, text, taints=not trusted)
+
+    def _reply(self, held: Turn, reply: loop.Reply, conversation: loop.Conversation, progress: Progress) -> loop.Reply:
+        held.tainted = conversation.tainted
+        hosts = self._agents.by_name[reply.agent].link_hosts
+        text = clean(reply.text, hosts).strip() or self._agents.by_name[reply.agent].phrases.unsure
+        progress.cite(reply.citations)
+        progress.flush()
+        return loop.Reply(text, reply.citations, reply.agent, reply.forgets)
+
+    def _ask(
+        self, held: Turn, decision: loop.AskModel, conversation: loop.Conversation, progress: Progress
+    ) -> loop.Answer:
+        agent, number = decision.agent, held.step
+        mark = self._mark(held, conversation, agent.name)
+        if done := held.journaled(mark):
+            return loop.Answer.of(done.output)
+        progress.begin("model", agent.name)
+        say = progress.speaker(agent.link_hosts)
+        with self._heart.beating(held):
+            answer = self._engine.ask(agent, conversation, say)
+            say.end()
+        if answer.call or answer.hand_over_to:
+            progress.unsay(number)
+        progress.end("model", agent.name, number)
+        if answer.hand_over_to:
+            progress.end("handover", answer.hand_over_to, number)
+        self._journal(held, "model", mark, answer)
+        return answer
+
+    def _summarise(
+        self, held: Turn, decision: loop.Summarise, conversation: loop.Conversation, progress: Progress
+    ) -> loop.Answer:
+        number, agent = held.step, decision.agent
+        mark = self._mark(held, conversation, "summary", agent.name, decision.older[-1].seq)
+        if done := held.journaled(mark):
+            return loop.Answer.of(done.output)
+        progress.begin("summary", agent.name)
+        with self._heart.beating(held):
+            answer = self._engine.summarise(agent, conversation, decision.older)
+        progress.end("summary", agent.name, number)
+        self._journal(held, "summary", mark, answer)
+        return answer
+
+    def _journal(self, held: Turn, kind: str, mark: str, answer: loop.Answer) -> None:
+        usage = asdict(answer.usage) if answer.usage else None
+        self._store.journal(held, kind=kind, fingerprint=mark, output=answer.as_dict(), usage=usage)
+
+    def _decision(
+        self, held: Turn, asked: loop.AskApproval, conversation: loop.Conversation, progress: Progress
+    ) -> Decision:
+        """Give what was decided, from the journal. Raises Waits when nobody was asked yet."""
+        call = asked.call
+        mark = self._effect(held, conversation, "approval", call)
+        if done := held.journaled(mark):
+            decision: Decision = done.output["decision"]
+            return decision
+        progress.flush()
+        raise Waits(Wanted(call.name, call.arguments, asked.risk, asked.summary, mark, self._patience))
+
+    def _run(self, held: Turn, call: loop.Call, conversation: loop.Conversation, progress: Progress) -> str:
+        """Call a tool, once."""
+        mark = self._effect(held, conversation, "tool", call)
+        step, number = held.journaled(mark), held.step
+        if step and not step.started:
+            self._escalates(held, call, str(step.output["text"]))
+            return str(step.output["text"])
+        key = step.effect_key if step else None
+        progress.tool(call.name, "started", number)
+        progress.flush()
+        started = self._clock()
+        if key is None:
+            key = self._store.intend(held, fingerprint=mark)
+            again = "repeat"
+        else:
+            again = self._tools.again(call.name) if self._tools else "never"
+        if self._clock() - started > self._beat:  # asleep meanwhile: somebody else may have called it by now
+            raise Unavailable("too late to call a tool")
+        text, state = self._called(held, call, key, again, conversation.in_charge)
+        progress.tool(call.name, state, number)
+        self._store.journal(held, kind="tool", fingerprint=mark, output={"text": text})
+        self._escalates(held, call, text)
+        return text
+
+    def _called(self, held: Turn, call: loop.Call, key: UUID, again: str, agent: str) -> tuple[str, str]:
+        """Give what came of a call, and its state: done, failed, unknown."""
+        if again == "never":
+            return UNKNOWN, "unknown"
+        try:
+            with self._heart.beating(held):
+                return self._result(call, key, again, OnBehalf(held.user_id, agent)), "done"
+        except ToolFailed as error:
+            return f"It failed: {error}", "failed"
+
+    def _result(self, call: loop.Call, key: UUID, again: str, who: OnBehalf) -> str:
+        if self._tools is None:
+            raise ToolFailed(f"there is no tool {call.name}")
+        found = self._tools.look_up(call.name, key) if again == "look_up" else None
+        return self._tools.run(call.name, call.arguments, key, who) if found is None else found
+
+    def _escalates(self, held: Turn, call: loop.Call, text: str) -> None:
+        """Remember that a person is wanted: they are told in the transaction that ends the turn, and so once."""
+        if call.name == loop.ESCALATE and not text.startswith("It failed"):
+            held.escalation = str(call.arguments.get("reason", ""))
+
+    def _mark(self, held: Turn, conversation: loop.Conversation, *decision: Any) -> str:
+        place = (conversation.handovers, len(conversation.results))
+        return turn.fingerprint(*decision, held.content, *place, self._revision)
+
+    def _effect(self, held: Turn, conversation: loop.Conversation, kind: str, call: loop.Call) -> str:
+        """Give the fingerprint of what people decided or the world has felt: that holds for later agents, too."""
+        return turn.fingerprint(kind, call.name, call.arguments, held.content, len(conversation.results))
