@@ -1,20 +1,28 @@
 """
-normalize: whose message is it, in which session, was it seen before?
+normalize: whose message is it, in which session, was it seen before? What is no question is applied at once.
 
 Takes parley.message.received, signed by slack-ingest.
 Gives parley.request.created.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from parliament import Context
 
 try:
     from parley import config, runtime
+    from parley.adapters.files import load_prompts
+    from parley.adapters.postgres.actions import Actions
+    from parley.adapters.postgres.chat import Chat
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
     from parley.adapters.slack import Slack
+    from parley.adapters.slack_api import SlackApi
+    from parley.adapters.slack_surface import Surface
+    from parley.deeds import Deeds
     from parley.domain.events import MessageReceived
     from parley.intake import Intake
 except ModuleNotFoundError as missing:
@@ -29,6 +37,8 @@ class Config:
     event_key: tuple[str, ...]
     slack_bot_token: str
     slack_api_url: str = "https://slack.com/api/"
+    slack_hooks: str = "hooks.slack.com"
+    config_dir: Path = Path(__file__).parent / "config"
     allow_unsigned_events: bool = False
     deadline_seconds: config.Seconds = 900
     nudge_seconds: config.Seconds = 30
@@ -37,11 +47,16 @@ class Config:
 
 def build(cfg: Config) -> Intake:
     database = Database(cfg.database_url, name="normalize", min_schema=4)
+    requests = Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds)
+    api = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
+    surface = Surface(lambda _: api, hooks=cfg.slack_hooks)
+    prompts = partial(load_prompts, cfg.config_dir / "slack.yaml")
     return Intake(
         Users(database),
-        Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds),
+        requests,
         Slack(cfg.slack_bot_token, cfg.slack_api_url),
         keys=None if cfg.allow_unsigned_events else cfg.event_key,
+        deeds=Deeds(Chat(database), requests, Actions(database), surface, prompts=prompts),
     )
 
 

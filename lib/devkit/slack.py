@@ -12,7 +12,7 @@ or as a process, which keeps its messages over a restart when it has a state fil
     python -m devkit.slack --port 8099 --state /tmp/slack.jsonl
 
 True to https://docs.slack.dev/apis/web-api and the pages named in the modules slack_*.py, which also say what each
-leaves out. As a whole it leaves out: scopes, several workspaces, interactivity, streams, files, TLS.
+leaves out. As a whole it leaves out: scopes, several workspaces, streams, files, TLS.
 
 `/_control/` serves tests in other processes: GET `messages`, `calls`; POST `faults` (the fields of Fault, one object or
 a list), `users`, `channels` (the arguments of Workspace.add_user, add_channel), `say` (those of SlackStandIn.say;
@@ -31,13 +31,14 @@ from typing import Any, Self
 from devkit import slack_methods
 from devkit.serving import LocalServer, Reply, Request, as_json
 from devkit.slack_arguments import Refused, read
-from devkit.slack_events import Attempt, Payload, deliver, deliver_with_retries, events, of_person, sign
+from devkit.slack_events import Attempt, Payload, deliver, deliver_form, deliver_with_retries, events, of_person, sign
 from devkit.slack_faults import Fault, Faults
+from devkit.slack_surfaces import Fields, Surfaces
 from devkit.slack_workspace import ALICE, APP, BOB, BOT, BOT_USER, GENERAL, TEAM, TOKEN, Message, Workspace
 
 __all__ = [
     "ALICE", "APP", "BOB", "BOT", "BOT_USER", "GENERAL", "TEAM", "TOKEN",
-    "Attempt", "Fault", "SlackStandIn", "deliver", "deliver_with_retries", "sign",
+    "Attempt", "Fault", "Fields", "SlackStandIn", "deliver", "deliver_form", "deliver_with_retries", "sign",
 ]  # fmt: skip
 
 
@@ -63,6 +64,7 @@ class SlackStandIn:
         self._calls: list[dict[str, Any]] = []
         self._events: dict[str, list[Payload]] = {}
         self.workspace = self._workspace()
+        self.surfaces = Surfaces(clock, lambda: self.url)
 
     @property
     def url(self) -> str:
@@ -146,6 +148,7 @@ class SlackStandIn:
         self._calls.clear()
         self._events.clear()
         self.workspace = self._workspace()
+        self.surfaces = Surfaces(self._clock, lambda: self.url)
 
     def _workspace(self) -> Workspace:
         lines = self._state.read_text().splitlines() if self._state and self._state.exists() else []
@@ -162,6 +165,9 @@ class SlackStandIn:
     def _answer(self, request: Request) -> Reply:
         if request.path.startswith("/_control/"):
             return self._control(request)
+        if request.path.startswith("/hooks/"):
+            status, words = self.surfaces.reply(request.path, request.body)
+            return Reply(status, words.encode())
         if not request.path.startswith("/api/"):
             return Reply(404)
         method = request.path.removeprefix("/api/")
@@ -181,10 +187,22 @@ class SlackStandIn:
             if call["method"] == "chat.postMessage" and (reply := self.faults.too_fast(call["arguments"]["channel"])):
                 call["error"] = "ratelimited"
                 return reply
-            return as_json(slack_methods.call(self.workspace, call["method"], call["arguments"]))
+            return as_json(self._called(call["method"], call["arguments"]))
         except Refused as refused:
             call["error"] = refused.error
             return as_json(refused.body())
+
+    def _called(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        match method:
+            case "views.open":
+                return {"ok": True, **self.surfaces.open(arguments)}
+            case "views.update":
+                return {"ok": True, **self.surfaces.update(arguments)}
+            case "views.publish":
+                return {"ok": True, **self.surfaces.publish(arguments, self.workspace.users.__contains__)}
+            case "assistant.threads.setSuggestedPrompts":
+                return {"ok": True, **self.surfaces.suggest(arguments)}
+        return slack_methods.call(self.workspace, method, arguments)
 
     def _control(self, request: Request) -> Reply:
         what = f"{request.method} {request.path.removeprefix('/_control/')}"

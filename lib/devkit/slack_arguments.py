@@ -32,6 +32,10 @@ _METHODS: Mapping[str, str] = {
     "chat.update": "channel:string! ts:timestamp! as_user:boolean attachments:json blocks:json link_names:boolean"
     " markdown_text:string metadata:json parse:string reply_broadcast:boolean text:string file_ids:list",
     "reactions.add": "channel:string! name:string! timestamp:timestamp!",
+    "views.open": "view:json! trigger_id:string! interactivity_pointer:string",
+    "views.update": "view:json! view_id:string external_id:string hash:string",
+    "views.publish": "view:json! user_id:string! hash:string",
+    "assistant.threads.setSuggestedPrompts": "channel_id:string! prompts:json! thread_ts:timestamp title:string",
 }
 _READ_ONLY = frozenset({"users.info", "users.lookupByEmail", "conversations.history", "conversations.replies"})
 _TIMESTAMP = re.compile(r"\d{10}\.\d{6}", re.ASCII)

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -94,9 +95,30 @@ def deliver(
 ) -> Attempt:
     """POST once, as Slack does; with `retry_num` as its retry because of `reason`."""
     body = json.dumps(payload, separators=(",", ":")).encode()
+    return _posted(url, body, "application/json", secret, retry_num, reason, clock, timeout)
+
+
+def deliver_form(
+    url: str, fields: dict[str, str], secret: str, clock: Callable[[], float] = time.time, timeout: float = 3.0
+) -> Attempt:
+    """POST a command or an interaction, as Slack does: once, and never again."""
+    body = urlencode(fields).encode()
+    return _posted(url, body, "application/x-www-form-urlencoded", secret, 0, None, clock, timeout)
+
+
+def _posted(
+    url: str,
+    body: bytes,
+    kind: str,
+    secret: str,
+    retry_num: int,
+    reason: str | None,
+    clock: Callable[[], float],
+    timeout: float,
+) -> Attempt:
     headers = {
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
-        "Content-Type": "application/json",
+        "Content-Type": kind,
         "Accept": "*/*",
         **sign(secret, body, int(clock())),
     }

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from parley import envelope, logs
 from parley.channels import slack_inbound
 from parley.channels.slack_inbound import Found
-from parley.errors import Unavailable
+from parley.errors import Rejected, Unavailable
 
 log = logging.getLogger("parley.ingest")
 
@@ -27,14 +27,14 @@ class Sender(Protocol):
     """The broker."""
 
     def send(self, event: envelope.Event) -> None:
-        """Publish one event. Raises Unavailable."""
+        """Publish one event. Raises Unavailable, Rejected."""
 
 
 class Forms(Protocol):
     """The chat system's forms."""
 
     def open(self, workspace: str, trigger: str, view: Mapping[str, Any]) -> str:
-        """Show a form to whoever pulled the trigger; gives its id. Raises Unavailable."""
+        """Show a form to whoever pulled the trigger; gives its id. Raises Unavailable, Rejected."""
 
 
 class Ingest:
@@ -70,7 +70,7 @@ class Ingest:
             log.info("ignored", extra={"fields": {"reason": found.ignored}})
         try:
             self._act(found)
-        except Unavailable:
+        except (Unavailable, Rejected):
             if found.again or found.sorry is None:
                 raise
             log.warning("told to try again", exc_info=True)

@@ -5,6 +5,7 @@ The rows decide: a message that comes again (retries, `message` and `app_mention
 message's identity.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
@@ -14,6 +15,8 @@ from parley.domain import ids
 from parley.domain.events import Emit, MessageReceived
 from parley.domain.requests import Accepted, NewRequest, SessionWanted
 from parley.errors import Rejected
+
+log = logging.getLogger("parley.intake")
 
 
 class Profile(Protocol):
@@ -60,15 +63,24 @@ class Store(Protocol):
         """Give back connections."""
 
 
+class Deeds(Protocol):
+    """Applies what is no question."""
+
+    def __call__(self, done: MessageReceived, user_id: UUID) -> Emit | None: ...
+
+
 class Intake:
     """The handler of normalize."""
 
-    def __init__(self, people: People, store: Store, directory: Directory, keys: Sequence[str] | None) -> None:
+    def __init__(
+        self, people: People, store: Store, directory: Directory, keys: Sequence[str] | None, deeds: Deeds
+    ) -> None:
         """`keys` sign the events; None accepts unsigned ones, for development."""
         self._people = people
         self._store = store
         self._directory = directory
         self._keys = keys
+        self._deeds = deeds
         self.ready = store.ready
         self.close = store.close
 
@@ -78,9 +90,13 @@ class Intake:
             raise Rejected("the signature is missing or wrong")
 
     def __call__(self, message: MessageReceived) -> Emit | None:
-        if message.kind != "message":
+        if message.kind == "uninstalled":
+            log.error("the app was removed from a workspace", extra={"fields": {"workspace": message.workspace}})
             return None
         user_id = self._who(message)
+        return self._asked(message, user_id) if message.kind == "message" else self._deeds(message, user_id)
+
+    def _asked(self, message: MessageReceived, user_id: UUID) -> Emit | None:
         thread = f"{message.origin}:{message.workspace}:{message.conversation}:{message.thread}"
         addressed = message.is_mention or message.is_direct
         if not addressed and not self._store.takes_part(thread, user_id):

@@ -41,7 +41,7 @@ def directory():
 
 @pytest.fixture
 def intake(database, directory):
-    return Intake(Users(database), Requests(database), directory, ["key"])
+    return Intake(Users(database), Requests(database), directory, ["key"], deeds=lambda *_: None)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Surface:
         self._hooks = hooks
 
     def open(self, workspace: str, trigger: str, view: Mapping[str, Any]) -> str:
-        """Show a form; gives its id. Raises Unavailable when it cannot be shown any more."""
+        """Show a form; gives its id. Raises Unavailable, and Rejected when its trigger has died."""
         arguments = {"trigger_id": trigger, "view": view}
         return str(self._done(workspace, "views.open", arguments, _HURRY)["view"]["id"])
 

@@ -1,0 +1,209 @@
+"""
+What people do in a chat that is no question: edit, delete, stop, decide, vote, look, choose.
+
+normalize applies each at once, to the rows that it is about; a deed that comes again changes nothing. What is shown in
+return (a form filled in, the Home tab, a reply) is owed to nobody: when the chat system cannot show it, that is logged.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID
+
+from parley import logs
+from parley.channels import slack_views
+from parley.domain import turn
+from parley.domain.events import Emit, MessageReceived
+from parley.domain.requests import Decided
+from parley.errors import Rejected, Unavailable
+
+log = logging.getLogger("parley.deeds")
+
+Row = Mapping[str, Any]
+
+
+class Chat(Protocol):
+    """What the store knows of a chat."""
+
+    def question(self, message: str) -> Row | None:
+        """Give the request (`id`, `user_id`) that a message's identity was accepted as."""
+
+    def edit(self, request_id: UUID, user_id: UUID, text: str) -> bool:
+        """Replace the text of a question whose turn has not begun. Says whether it was replaced."""
+
+    def open_in_thread(self, thread: str, user_id: UUID) -> Sequence[UUID]:
+        """Name a person's open requests in a thread, first to last."""
+
+    def recent(self, user_id: UUID) -> Sequence[Row]:
+        """Give a person's latest requests: `id`, `question`, `state`, `asked`."""
+
+    def start_over(self, user_id: UUID, conversations: Sequence[str]) -> int:
+        """Close a person's sessions in these conversations. Gives how many."""
+
+    def preferences(self, user_id: UUID) -> Row:
+        """Give `channels` {name: rank, 0: never, None: as everybody}, `quiet` (from, until) or None, `timezone`."""
+
+    def prefer(self, user_id: UUID, values: Mapping[str, str]) -> None:
+        """Keep what was filled into the form of preferences."""
+
+    def vote(self, request_id: UUID, user_id: UUID, rating: str) -> bool:
+        """Keep what a person thinks of an answer of theirs, the last word counting. Says whether it is theirs."""
+
+
+class Requests(Protocol):
+    """The store of requests."""
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
+        """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
+
+
+class Decisions(Protocol):
+    """What people decide about."""
+
+    def decide(self, action_id: UUID, user_id: UUID, *, digest: str, approve: bool) -> Decided | None:
+        """Decide an action of this user's, once."""
+
+
+class Surface(Protocol):
+    """What the chat system shows of us besides messages. Each raises Unavailable, Rejected."""
+
+    def fill(self, workspace: str, view_id: str, view: Row) -> None: ...
+    def publish_home(self, workspace: str, user: str, view: Row) -> None: ...
+    def suggest(self, workspace: str, conversation: str, thread: str, prompts: Sequence[Mapping[str, str]]) -> None: ...
+    def reply(self, url: str, message: Row) -> None: ...
+
+
+class Deeds:
+    """Applies every kind of `parley.message.received` but `message`."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        requests: Requests,
+        decisions: Decisions,
+        surface: Surface,
+        *,
+        prompts: Callable[[], Sequence[Mapping[str, str]]] = tuple,
+    ) -> None:
+        self._chat = chat
+        self._requests = requests
+        self._decisions = decisions
+        self._surface = surface
+        self._prompts = prompts
+        self._kinds: Mapping[str, Callable[[MessageReceived, UUID], Emit | None]] = {
+            "edit": self._edit,
+            "delete": self._delete,
+            "stop": self._stop,
+            "action": self._decide,
+            "vote": self._vote,
+            "command": self._command,
+            "opened": self._opened,
+            "submitted": self._submitted,
+        }
+
+    def __call__(self, done: MessageReceived, user_id: UUID) -> Emit | None:
+        """Apply a deed of this user's; gives the nudge that follows."""
+        apply = self._kinds.get(done.kind)
+        if apply is None:
+            raise Rejected(f"nobody applies a deed of kind {done.kind}")
+        logs.bind(deed=done.kind)
+        return apply(done, user_id)
+
+    def _edit(self, done: MessageReceived, user_id: UUID) -> None:
+        """Replace what has not begun to be answered; an edit that comes later changes nothing."""
+        asked = self._chat.question(done.about)
+        if asked and asked["user_id"] == user_id:
+            logs.bind(edited=self._chat.edit(asked["id"], user_id, done.text))
+
+    def _delete(self, done: MessageReceived, user_id: UUID) -> Emit | None:
+        asked = self._chat.question(done.about)
+        return self._cancel(asked["id"], user_id) if asked and asked["user_id"] == user_id else None
+
+    def _stop(self, done: MessageReceived, user_id: UUID) -> Emit | None:
+        """Cancel the request that the button names, else the one that runs in the thread."""
+        named = [_id(done.about)] if done.about else self._chat.open_in_thread(_thread(done), user_id)[:1]
+        emit = self._cancel(named[0], user_id) if named else None
+        self._home_again(done, user_id)
+        return emit
+
+    def _decide(self, done: MessageReceived, user_id: UUID) -> Emit | None:
+        approve = done.values.get("decision") == "approve"
+        decided = self._decisions.decide(
+            _id(done.about), user_id, digest=done.values.get("digest", ""), approve=approve
+        )
+        if decided is None:
+            self._reply(done, "This is not yours to decide.")
+            return None
+        words = _DECIDED.get(decided.state, "This is over.")
+        self._reply(done, words, replace_original=decided.state != "open")
+        return decided.emit
+
+    def _vote(self, done: MessageReceived, user_id: UUID) -> None:
+        if self._chat.vote(_id(done.about), user_id, done.values.get("rating", "")):
+            self._reply(done, "Thank you, that helps.")
+
+    def _command(self, done: MessageReceived, user_id: UUID) -> None:
+        match done.name:
+            case "status":
+                self._show(self._surface.reply, done.reply_url, slack_views.status(self._chat.recent(user_id)))
+            case "new":
+                places = (done.conversation, done.sender)
+                self._chat.start_over(user_id, [f"{done.origin}:{done.workspace}:{place}" for place in places])
+                self._reply(done, "Forgotten. What you write next begins a new conversation.")
+            case "preferences":
+                view = slack_views.preferences(self._chat.preferences(user_id))
+                self._show(self._surface.fill, done.workspace, done.view, view)
+
+    def _opened(self, done: MessageReceived, user_id: UUID) -> None:
+        if done.name == "home":
+            self._home(done, user_id)
+        elif prompts := self._prompts():
+            self._show(self._surface.suggest, done.workspace, done.conversation, done.thread, prompts)
+
+    def _submitted(self, done: MessageReceived, user_id: UUID) -> None:
+        self._chat.prefer(user_id, done.values)
+        self._home(done, user_id)
+
+    def _cancel(self, request_id: UUID, user_id: UUID) -> Emit | None:
+        _, kind, title = turn.ENDINGS["cancelled"]
+        return self._requests.cancel(request_id, user_id, {"type": kind, "title": title})
+
+    def _home(self, done: MessageReceived, user_id: UUID) -> None:
+        view = slack_views.home(self._chat.recent(user_id), self._chat.preferences(user_id))
+        self._show(self._surface.publish_home, done.workspace, done.sender, view)
+
+    def _home_again(self, done: MessageReceived, user_id: UUID) -> None:
+        """Show the Home tab anew when that is where the button was."""
+        if done.conversation == done.sender:
+            self._home(done, user_id)
+
+    def _reply(self, done: MessageReceived, words: str, **more: Any) -> None:
+        if done.reply_url:
+            message = {"response_type": "ephemeral", "replace_original": False, "text": words, **more}
+            self._show(self._surface.reply, done.reply_url, message)
+
+    def _show(self, show: Callable[..., None], *arguments: Any) -> None:
+        try:
+            show(*arguments)
+        except (Unavailable, Rejected):
+            log.warning("not shown", exc_info=True)
+
+
+_DECIDED = {
+    "approved": "Approved. I go on.",
+    "denied": "Denied. Nothing is done.",
+    "expired": "Too late: this has expired.",
+    "superseded": "Another message came instead; nothing was done.",
+    "open": "This has changed meanwhile. Please look at the newest request.",
+}
+
+
+def _thread(done: MessageReceived) -> str:
+    return f"{done.origin}:{done.workspace}:{done.conversation}:{done.thread}"
+
+
+def _id(text: str) -> UUID:
+    with suppress(ValueError):
+        return UUID(text)
+    raise Rejected("an id that is none")
