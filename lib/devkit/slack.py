@@ -33,6 +33,7 @@ from devkit.serving import LocalServer, Reply, Request, as_json
 from devkit.slack_arguments import Refused, read
 from devkit.slack_events import Attempt, Payload, deliver, deliver_form, deliver_with_retries, events, of_person, sign
 from devkit.slack_faults import Fault, Faults
+from devkit.slack_oauth import OAuth
 from devkit.slack_surfaces import Fields, Surfaces
 from devkit.slack_workspace import ALICE, APP, BOB, BOT, BOT_USER, GENERAL, TEAM, TOKEN, Message, Workspace
 
@@ -65,6 +66,7 @@ class SlackStandIn:
         self._events: dict[str, list[Payload]] = {}
         self.workspace = self._workspace()
         self.surfaces = Surfaces(clock, lambda: self.url)
+        self.oauth = OAuth(clock)
 
     @property
     def url(self) -> str:
@@ -183,7 +185,9 @@ class SlackStandIn:
 
     def _done(self, call: dict[str, Any], request: Request) -> Reply:
         try:
-            call["arguments"] = read(call["method"], request, self.token)
+            if call["method"] == "oauth.v2.access":
+                return as_json(self.oauth.access(request))
+            call["arguments"] = read(call["method"], request, self._opens)
             if call["method"] == "chat.postMessage" and (reply := self.faults.too_fast(call["arguments"]["channel"])):
                 call["error"] = "ratelimited"
                 return reply
@@ -191,6 +195,10 @@ class SlackStandIn:
         except Refused as refused:
             call["error"] = refused.error
             return as_json(refused.body())
+
+    def _opens(self, token: str) -> str:
+        """Give Slack's word for what is wrong with a token, empty when it opens."""
+        return "" if token == self.token else self.oauth.is_valid(token)
 
     def _called(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         match method:

@@ -9,7 +9,7 @@ and app-level tokens, scopes.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -62,12 +62,16 @@ class Refused(Exception):
         return answer
 
 
-def read(method: str, request: Request, token: str) -> dict[str, Any]:
-    """Give the arguments of a call, checked and in their types. Raises Refused, in the order in which Slack looks."""
+def read(method: str, request: Request, opens: Callable[[str], str]) -> dict[str, Any]:
+    """
+    Give the arguments of a call, checked and in their types. Raises Refused, in the order in which Slack looks.
+
+    `opens` gives Slack's word for what is wrong with a token, empty when nothing is.
+    """
     if method not in _METHODS:
         raise Refused("unknown_method")
     given = _given(method, request)
-    _authenticate(given.pop("token", None), request.headers.get("authorization", ""), token)
+    _authenticate(given.pop("token", None), request.headers.get("authorization", ""), opens)
     wanted = {name: kind for name, _, kind in (part.partition(":") for part in _METHODS[method].split())}
     faults = [f"missing required field: {n}" for n, kind in wanted.items() if kind.endswith("!") and n not in given]
     faults += [f"unknown field: {name}" for name in given if name not in wanted]
@@ -108,13 +112,13 @@ def _given(method: str, request: Request) -> dict[str, Any]:
     return query if method in _READ_ONLY else {**query, **{n: value for n, value in body.items() if value is not None}}
 
 
-def _authenticate(in_form: str | None, header: str, token: str) -> None:
+def _authenticate(in_form: str | None, header: str, opens: Callable[[str], str]) -> None:
     scheme, _, in_header = header.partition(" ")
     presented = in_header.strip() if scheme.lower() == "bearer" else in_form
     if not presented:
         raise Refused("not_authed")
-    if presented != token:
-        raise Refused("invalid_auth")
+    if wrong := opens(presented):
+        raise Refused(wrong)
 
 
 def _string(value: Any) -> str:
