@@ -47,6 +47,7 @@ class SlackStandIn:
     """One workspace behind one server. `state` is a file that what is said is kept in, and taken up again from."""
 
     signing_secret = "stand-in-signing-secret"  # noqa: S105 - signs nothing but tests
+    app_token = "xapp-stand-in"  # noqa: S105 - opens nothing but this stand-in
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class SlackStandIn:
         self.workspace = self._workspace()
         self.surfaces = Surfaces(clock, lambda: self.url)
         self.oauth = OAuth(clock)
+        self.socket_url = ""  # of a SocketStandIn: what apps.connections.open gives
 
     @property
     def url(self) -> str:
@@ -198,10 +200,12 @@ class SlackStandIn:
 
     def _opens(self, token: str) -> str:
         """Give Slack's word for what is wrong with a token, empty when it opens."""
-        return "" if token == self.token else self.oauth.is_valid(token)
+        return "" if token in (self.token, self.app_token) else self.oauth.is_valid(token)
 
     def _called(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         match method:
+            case "apps.connections.open" if self.socket_url:
+                return {"ok": True, "url": self.socket_url}
             case "views.open":
                 return {"ok": True, **self.surfaces.open(arguments)}
             case "views.update":

@@ -18,6 +18,7 @@ from devkit.serving import Request
 
 # "!" marks what is required
 _METHODS: Mapping[str, str] = {
+    "apps.connections.open": "",
     "auth.test": "",
     "users.info": "user:string! include_locale:boolean",
     "users.lookupByEmail": "email:string!",

@@ -34,6 +34,7 @@ from standalone.broker import Broker
 from standalone.front import Front
 from standalone.ingress import ingress_app
 from standalone.postgres import EmbeddedPostgres
+from standalone.socket_mode import SocketMode
 from standalone.spool import PostgresSpool
 from standalone.subscribers import HttpSubscriber, WsgiSubscriber
 from standalone.threads import SIGNALS
@@ -59,6 +60,8 @@ class Settings:
     api_user: str = "you@example.org"
     k_service: str = ""
     max_instances: int = 1
+    slack_app_token: str | None = None  # Socket Mode
+    slack_api_url: str = "https://slack.com/api/"
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,10 @@ def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: 
     facts = running.facts
 
     def listening() -> None:
+        if chosen.slack_app_token:
+            door = facts.ports.get("slack-ingest", facts.port)
+            secret = env["SLACK_SIGNING_SECRET"].split(",")[0]
+            stack.enter_context(SocketMode(chosen.slack_app_token, door, secret, url=chosen.slack_api_url))
         if chosen.k_service:
             return  # nobody reads it there, and logs are for many eyes
         banner.write(facts, said)
@@ -252,6 +259,8 @@ def _refuse_contradictions(chosen: Settings, env: Mapping[str, str]) -> None:
         return
     if not env.get("DATABASE_URL"):
         raise Misconfigured("DATABASE_URL: required on Knative")
+    if chosen.slack_app_token:
+        raise Misconfigured("SLACK_APP_TOKEN: Socket Mode is for development; on Knative Slack posts to /slack/events")
     if chosen.max_instances != 1:
         raise Misconfigured("MAX_INSTANCES: all functions in one process run as one instance")
 
