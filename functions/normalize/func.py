@@ -46,7 +46,7 @@ class Config:
 
 
 def build(cfg: Config) -> Intake:
-    database = Database(cfg.database_url, name="normalize", min_schema=4)
+    database = Database(cfg.database_url, name="normalize", min_schema=8)
     requests = Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds)
     api = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
     surface = Surface(lambda _: api, hooks=cfg.slack_hooks)

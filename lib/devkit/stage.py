@@ -17,7 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
 # The functions that read configuration from files, and what they read.
-CONFIG = {"agent-turn": ("agents", "tools", "integrations.yaml"), "request-api": ("integrations.yaml",), "normalize": ("slack.yaml",)}
+CONFIG = {
+    "agent-turn": ("agents", "tools", "integrations.yaml"),
+    "request-api": ("integrations.yaml",),
+    "normalize": ("slack.yaml",),
+}
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 
 

@@ -166,19 +166,19 @@ def test_what_is_no_longer_part_of_it_goes_and_what_func_keeps_stays(staged, tmp
 
 
 def test_what_func_adds_to_func_yaml_stays_until_ours_changes(staged, tmp_path, monkeypatch):
-    folder = staged("normalize")
-    added = (folder / "func.yaml").read_text(encoding="utf-8") + "image: example.org/normalize:1\n"
+    folder = staged("recover")
+    added = (folder / "func.yaml").read_text(encoding="utf-8") + "image: example.org/recover:1\n"
     (folder / "func.yaml").write_text(added, encoding="utf-8")
-    assert stage.stage("normalize", tmp_path / "build") == 0
+    assert stage.stage("recover", tmp_path / "build") == 0
     assert (folder / "func.yaml").read_text(encoding="utf-8") == added
 
     project = tmp_path / "project"
-    for part in ("functions/normalize", "lib/parley"):
+    for part in ("functions/recover", "lib/parley"):
         shutil.copytree(ROOT / part, project / part)
-    changed = (ROOT / "functions" / "normalize" / "func.yaml").read_text(encoding="utf-8") + "# changed\n"
-    (project / "functions" / "normalize" / "func.yaml").write_text(changed, encoding="utf-8")
+    changed = (ROOT / "functions" / "recover" / "func.yaml").read_text(encoding="utf-8") + "# changed\n"
+    (project / "functions" / "recover" / "func.yaml").write_text(changed, encoding="utf-8")
     monkeypatch.setattr(stage, "ROOT", project)
-    assert stage.stage("normalize", tmp_path / "build") == 1
+    assert stage.stage("recover", tmp_path / "build") == 1
     assert (folder / "func.yaml").read_text(encoding="utf-8") == changed
 
 
@@ -187,7 +187,8 @@ def test_the_configuration_that_a_function_reads_goes_along(staged):
     shipped = {path.name for path in (ROOT / "config" / "agents").iterdir()}
     assert {path.name for path in (folder / "config" / "agents").iterdir()} == shipped
     assert (folder / "config" / "integrations.yaml").exists()
-    assert not (staged("normalize") / "config").exists()
+    assert (staged("normalize") / "config" / "slack.yaml").exists()
+    assert not (staged("recover") / "config").exists()
 
 
 def test_a_name_that_is_no_function_is_refused(capsys):
