@@ -14,7 +14,9 @@ try:
     from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
-    from parley.adapters.slack import Slack
+    from parley.adapters.postgres.slack_messages import Paces, SlackMessages
+    from parley.adapters.slack_api import SlackApi
+    from parley.adapters.slack_delivery import SlackChannel
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady
 except ModuleNotFoundError as missing:
@@ -28,13 +30,16 @@ class Config:
     database_url: str
     slack_bot_token: str
     slack_api_url: str = "https://slack.com/api/"
+    slack_pace_seconds: config.Seconds = 1
     delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:
     database = Database(cfg.database_url, name="deliver-slack", min_schema=4)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
-    return Courier("slack", store, Slack(cfg.slack_bot_token, cfg.slack_api_url), can_ask=True)
+    api = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
+    channel = SlackChannel(api, SlackMessages(database), Paces(database, cfg.slack_pace_seconds))
+    return Courier("slack", store, channel, can_ask=True)
 
 
 function = runtime.event_function("deliver-slack", takes=ResponseReady, config=Config, build=build)

@@ -1,18 +1,20 @@
 """
 What Slack checks of the content of a message: text, blocks, metadata.
 
-Sources: https://docs.slack.dev/reference/block-kit/blocks (limits of each block)
+Sources: https://docs.slack.dev/reference/block-kit/blocks (limits of each block), …/rich-text-block, …/table-block
          https://docs.slack.dev/reference/methods/chat.postMessage (errors)
          https://docs.slack.dev/messaging/message-metadata
-The sum of 13,200 characters for all blocks is an observed limit, not a documented one. A text above 40,000 characters
-is refused where Slack may cut it. Left out: the elements of actions, inputs and rich text; attachments; the size of
-metadata.
+Characters are counted in UTF-16 units. The sums of 13,200 characters for all blocks and of 10,000 for all cells of a
+message's tables are observed limits, not documented ones. A text above 40,000 characters is refused where Slack may
+cut it. Left out: the elements of actions and inputs; attachments; the size of metadata.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from devkit import slack_rich_text
 from devkit.slack_arguments import Refused
+from devkit.slack_rich_text import length
 
 TEXT = 40_000  # characters of `text` in a new message
 UPDATED_TEXT = 4_000  # characters of `text` in chat.update
@@ -36,7 +38,7 @@ def check(arguments: Mapping[str, Any], longest: int) -> None:
         raise Refused("markdown_text_conflict")
     if not (text.strip() or markdown.strip() or blocks or arguments.get("attachments")):
         raise Refused("no_text")
-    if len(text) > longest or len(markdown) > MARKDOWN:
+    if length(text) > longest or length(markdown) > MARKDOWN:
         raise Refused("msg_too_long")
     _check_blocks(blocks)
     _check_metadata(arguments.get("metadata"))
@@ -50,8 +52,10 @@ def _check_blocks(blocks: Any) -> None:
         faults += [f"{fault} [json-pointer:/blocks/{number}{where}]" for fault, where in _faults(block)]
     if faults:
         raise Refused("invalid_blocks", *faults)
-    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MARKDOWN:
+    if sum(length(block["text"]) for block in blocks if block["type"] == "markdown") > MARKDOWN:
         raise Refused("msg_too_long")
+    if sum(map(slack_rich_text.cells, blocks)) > slack_rich_text.ALL_CELLS:
+        raise Refused("invalid_blocks", "the tables of a message hold more than 10000 characters")
     if sum(map(_size, blocks)) > ALL_BLOCKS:
         raise Refused("msg_blocks_too_long")
 
@@ -63,16 +67,18 @@ def _faults(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     if len(str(block.get("block_id", ""))) > 255:
         yield "must be less than 256 characters", "/block_id"
-    match kind:
-        case "section":
-            yield from _section(block)
-        case "header":
-            yield from _text(block.get("text"), 150, "/text", ("plain_text",))
-        case "markdown":
-            if not isinstance(block.get("text"), str) or not block["text"]:
-                yield "must be more than 0 characters", "/text"
-        case "context":
-            yield from _context(block.get("elements"))
+    if kind in _CHECKS:
+        yield from _CHECKS[kind](block)
+
+
+def _markdown(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not isinstance(block.get("text"), str) or not block["text"]:
+        yield "must be more than 0 characters", "/text"
+
+
+def _divider(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if block.keys() - {"type", "block_id"}:
+        yield "has a field that it does not know", ""
 
 
 def _section(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -103,14 +109,14 @@ def _text(
         yield f"must be one of: {', '.join(kinds)}", f"{where}/type"
     elif not isinstance(value.get("text"), str) or not value["text"]:
         yield "must be more than 0 characters", f"{where}/text"
-    elif len(value["text"]) > longest:
+    elif length(value["text"]) > longest:
         yield f"must be less than {longest + 1} characters", f"{where}/text"
 
 
 def _size(value: Any) -> int:
-    """Count the characters of every text in a block."""
+    """Count the characters of every text and address in a block."""
     if isinstance(value, dict):
-        return sum(len(v) if k == "text" and isinstance(v, str) else _size(v) for k, v in value.items())
+        return sum(length(v) if k in ("text", "url") and isinstance(v, str) else _size(v) for k, v in value.items())
     return sum(map(_size, value)) if isinstance(value, list) else 0
 
 
@@ -121,3 +127,14 @@ def _check_metadata(metadata: Any) -> None:
         raise Refused("invalid_metadata_format")
     if not isinstance(metadata["event_type"], str) or not isinstance(metadata["event_payload"], dict):
         raise Refused("invalid_metadata_schema")
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]] = {
+    "section": _section,
+    "header": lambda block: _text(block.get("text"), 150, "/text", ("plain_text",)),
+    "markdown": _markdown,
+    "context": lambda block: _context(block.get("elements")),
+    "rich_text": slack_rich_text.block,
+    "table": slack_rich_text.table,
+    "divider": _divider,
+}

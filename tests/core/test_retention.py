@@ -134,6 +134,12 @@ def everything(database, answered, rank, rows, recovery, user):
         " values ('ann@example.org', 'request', 's', gen_random_uuid(), 'desk')"
     )
     rows("insert into desk_effects (effect_key, number, outcome) select effect_key, number, 'x' from desk_tickets")
+    rows(
+        "insert into slack_messages (request_id, kind, part, conversation, state)"
+        " select id, 'answer', 0, 'C1', 'starting' from requests"
+    )
+    rows("insert into paces (key, next_at) values ('slack:T1:C1', now())")
+    rows("insert into suppressions (kind, address, reason) values ('email', 'gone@example.org', 'bounce')")
     rows("insert into heartbeats (name) values ('recover')")
     rows("insert into request_feedback (request_id, user_id, rating) select id, user_id, 'up' from requests")
     rows(
@@ -178,7 +184,7 @@ def test_nothing_goes_before_its_time(everything, recovery, old, counts):
         (89, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "dead_letters": 1}),
         (92, {"idempotency_keys": 1, "sessions": 2, "rate_limits": 1, "dead_letters": 2, "requests": 1, "messages": 2,
               "steps": 1, "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1,
-              "request_feedback": 1, "escalations": 1}),
+              "request_feedback": 1, "escalations": 1, "slack_messages": 1}),
     ],
 )  # fmt: skip
 def test_each_has_its_own_time(everything, recovery, old, counts, days, gone):

@@ -15,7 +15,8 @@ def workspace():
 
 @pytest.fixture
 def slack(deliver, workspace):
-    return deliver("slack", SLACK_BOT_TOKEN=workspace.token, SLACK_API_URL=workspace.api_url)
+    quick = {"SLACK_PACE_SECONDS": "0.1"}
+    return deliver("slack", SLACK_BOT_TOKEN=workspace.token, SLACK_API_URL=workspace.api_url, **quick)
 
 
 @pytest.fixture
@@ -52,10 +53,13 @@ def test_a_crash_after_the_post_is_reconciled(answered, in_thread, slack, worksp
     """A sender that died after it had posted: whoever takes over finds the message and posts none."""
     (due,) = answered(in_thread)
     from parley.adapters.postgres.deliveries import Deliveries
-    from parley.adapters.slack import Slack
+    from parley.adapters.postgres.slack_messages import Paces, SlackMessages
+    from parley.adapters.slack_api import SlackApi
+    from parley.adapters.slack_delivery import SlackChannel
 
     job = Deliveries(database, owner="gone").claim(due.delivery_id, "slack").job
-    Slack(workspace.token, workspace.api_url).send(job, 5)
+    api = SlackApi(workspace.token, workspace.api_url)
+    SlackChannel(api, SlackMessages(database), Paces(database, 0)).send(job, 5)
     row(CRASH)
 
     assert slack(due) == (202, None)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
+    from markdown_it.tree import SyntaxTreeNode
 
-_LINK = re.compile(r"(?:https?|mailto):[^\s<>\x00-\x20]+\Z", re.IGNORECASE)
+LINK = re.compile(r"(?:https?|mailto):[^\s<>\x00-\x20]+\Z", re.IGNORECASE)
 
 
 class Dialect(Protocol):
@@ -30,6 +31,13 @@ class Dialect(Protocol):
 def html(markdown: str) -> str:
     """Give HTML that holds no markup but ours."""
     return str(_parser().render(markdown))
+
+
+def tree(markdown: str) -> "SyntaxTreeNode":
+    """Give a text as a tree of nodes."""
+    from markdown_it.tree import SyntaxTreeNode
+
+    return SyntaxTreeNode(_parser().parse(markdown))
 
 
 def blocks(markdown: str, dialect: Dialect) -> list[str]:
@@ -139,4 +147,4 @@ def _spans(tokens: "Sequence[Token]", say: Dialect) -> str:
 
 
 def _link(text: str, url: str, say: Dialect) -> str:
-    return say.link(text, url) if _LINK.match(url) else text
+    return say.link(text, url) if LINK.match(url) else text

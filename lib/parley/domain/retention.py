@@ -33,6 +33,7 @@ PURGED: Mapping[str, tuple[str, ...]] = {
     "actions": ("requests",),
     "deliveries": ("requests",),
     "delivery_attempts": ("requests",),
+    "slack_messages": ("requests",),
     "sessions": ("requests", "sessions"),
     "idempotency_keys": ("idempotency_keys", "requests"),
     "dead_letters": ("done_letters", "open_letters"),
@@ -55,6 +56,8 @@ KEPT: Mapping[str, str] = {
     "desk_effects": "as long as their ticket",
     "token_usage": "as long as their user: a row for each day on which a model was asked",
     "heartbeats": "a row for each name",
+    "paces": "a row for each channel that is written to",
+    "suppressions": "until somebody lifts them: what bounced once is not written to again",
     "spool": "emptied by its broker, which has promised to deliver what is in it",
     "schema_migrations": "a row for each migration",
 }
