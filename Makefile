@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate keys dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -58,6 +58,9 @@ migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=
 
 keys: setup ## API keys of DATABASE_URL: make keys ARGS="create --email you@example.org"
 	@$(PY) -m parley.api.keys $(or $(ARGS),list)
+
+knowledge: setup ## knowledge bases of DATABASE_URL: make knowledge ARGS="load config/knowledge/it-desk", "list", "search BASE QUESTION"
+	@$(PY) -m parley.knowledge $(or $(ARGS),list)
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m parley.dead_letters $(or $(ARGS),list)

@@ -16,6 +16,7 @@ try:
     from parley import config, runtime
     from parley.adapters.agency import Agency
     from parley.adapters.broker import Publisher
+    from parley.adapters.embeddings import Embeddings
     from parley.adapters.files import load_defaults
     from parley.adapters.llama_stack import Server
     from parley.adapters.postgres.database import Database
@@ -51,11 +52,12 @@ class Config:
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn", min_schema=7)
+    database = Database(cfg.database_url, name="agent-turn", min_schema=8)
     publisher = Publisher(cfg.k_sink, "agent-turn")
     users, configured = Users(database), load_all(cfg.config_dir)
     server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)
-    agency = Agency(configured, Knowledge(database), users.identity)
+    knowledge = Knowledge(database, Embeddings(server.url, server.api_key) if server.url else None)
+    agency = Agency(configured, knowledge, users.identity)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
         configured.agents,

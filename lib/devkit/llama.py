@@ -19,6 +19,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from devkit.embedding import MODELS
 from devkit.model import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +125,10 @@ class LlamaStack:
             },
             "registered_resources": {
                 "models": [
-                    {"model_id": self.model, "provider_id": "model", "provider_model_id": NAME, "model_type": "llm"}
+                    {"model_id": self.model, "provider_id": "model", "provider_model_id": NAME, "model_type": "llm"},
+                    *({"model_id": f"model/{name}", "provider_id": "model", "provider_model_id": name,
+                       "model_type": "embedding", "metadata": {"embedding_dimension": dimension}}
+                      for name, dimension in MODELS.items()),
                 ]
             },
             "server": {"host": "127.0.0.1", "port": self.port},

@@ -9,8 +9,9 @@ A stand-in for a large language model: it says what it is told, over the wire fo
 or as a process, with no script: `python -m devkit.model --port N`. It then answers with the first source that the
 prompt offers, or hands over when it can; that is no intelligence, and enough to see a whole installation work.
 
-True to https://platform.openai.com/docs/api-reference/chat (streamed and whole, function calls, usage, errors).
-Left out: everything that needs a model to be clever, embeddings, more than one choice.
+True to https://platform.openai.com/docs/api-reference/chat (streamed and whole, function calls, usage, errors) and
+https://platform.openai.com/docs/api-reference/embeddings (synthetic ones: `devkit.embedding`).
+Left out: everything that needs a model to be clever, more than one choice.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from devkit import embedding
+from devkit.embedding import MODELS, embed
 from devkit.serving import Break, LocalServer, Reply, Request, as_json
 
 NAME = "scripted"
@@ -62,6 +65,7 @@ class ScriptedModel:
 
     def __init__(self, port: int = 0) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.embedded: list[dict[str, Any]] = []
         self._lines: deque[Said | Broken] = deque()
         self._lock = threading.Lock()
         self._server = LocalServer(self._answer, port)
@@ -81,6 +85,7 @@ class ScriptedModel:
         with self._lock:
             self._lines.clear()
             self.asked.clear()
+            self.embedded.clear()
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -97,9 +102,10 @@ class ScriptedModel:
 
     def _answer(self, request: Request) -> Reply:
         if request.method == "GET" and request.path == "/v1/models":
-            return as_json(
-                {"object": "list", "data": [{"id": NAME, "object": "model", "created": 0, "owned_by": "us"}]}
-            )
+            one = {"object": "model", "created": 0, "owned_by": "us"}
+            return as_json({"object": "list", "data": [{"id": name, **one} for name in (NAME, *MODELS)]})
+        if request.method == "POST" and request.path == "/v1/embeddings":
+            return self._embedded(request)
         if request.method != "POST" or request.path != "/v1/chat/completions":
             return _error(404, "not found")
         try:
@@ -113,6 +119,25 @@ class ScriptedModel:
             self.asked.append(asked)
             line = self._lines.popleft() if self._lines else _unscripted(messages, asked.get("tools") or [])
         return self._said(line, streamed=bool(asked.get("stream")))
+
+    def _embedded(self, request: Request) -> Reply:
+        """Embed, unless the next line of the script is something that goes wrong."""
+        with self._lock:
+            line = self._lines.popleft() if self._lines and isinstance(self._lines[0], Broken) else None
+        if line:
+            return self._said(line, streamed=False)
+        try:
+            asked = json.loads(request.body)
+            name, texts = asked["model"], asked["input"]
+            texts = [texts] if isinstance(texts, str) else texts
+            vectors = [embed(text, MODELS[name]) for text in texts]
+        except KeyError as error:
+            return _error(404, f"the model or field {error} does not exist")
+        except (ValueError, TypeError, AttributeError):
+            return _error(400, "we could not parse the JSON body of your request")
+        with self._lock:
+            self.embedded.append(asked)
+        return as_json(embedding.answer(name, vectors, asked.get("encoding_format") or "float"))
 
     @staticmethod
     def _said(line: Said | Broken, *, streamed: bool) -> Reply:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -58,7 +59,12 @@ class Tools(Protocol):
 
 @dataclass(frozen=True)
 class Passage:
-    """A section of a document that may answer. `score` in [0, 1]: the share of the question's words that it has."""
+    """
+    A section of a document that may answer, and where it comes from.
+
+    `score` in [0, 1]: the share of the question's words that it has, rare words weighing more. `similarity`: the cosine
+    of the two embeddings; None when meaning was not compared.
+    """
 
     document: str
     title: str
@@ -66,10 +72,29 @@ class Passage:
     anchor: str
     text: str
     score: float
+    similarity: float | None = None
+    source: str = ""  # the file, from the folder of its base
+    url: str | None = None  # where people read it
+    language: str = "english"
+    digest: str = ""  # of the file
+    loaded_at: datetime | None = None
 
 
 class Knowledge(Protocol):
     """The knowledge bases."""
 
-    def search(self, bases: Sequence[str], question: str, limit: int) -> Sequence[Passage]:
-        """Give the best passages of these bases for a question, the best first."""
+    def search(
+        self, bases: Sequence[str], question: str, limit: int, *, reader: UUID | None = None
+    ) -> Sequence[Passage]:
+        """
+        Give the best passages of these bases for a question, the best first.
+
+        Only what `reader`, a user, may read; for nobody in particular, what everybody may read.
+        """
+
+
+class Embedder(Protocol):
+    """Gives texts a place by their meaning."""
+
+    def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """Give one vector of length one for each text. Raises Unavailable, and Misconfigured for an unknown model."""

@@ -26,9 +26,12 @@ from parley import config, logs, runtime, serve
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
-from parley.adapters.postgres.knowledge import Knowledge
+from parley.adapters.postgres.library import Library
 from parley.adapters.postgres.service_desk import ServiceDesk
 from parley.errors import Misconfigured, Unavailable
+from parley.knowledge.embedding import Embedded, embedding
+from parley.knowledge.folder import look
+from parley.knowledge.load import load
 from standalone import banner, host, settings
 from standalone.broker import Broker
 from standalone.front import Front
@@ -106,7 +109,7 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     """Start everything but the front door; `stack` ends it, in the opposite order."""
     folder = settings.home(ROOT, env)
     url = _database(stack, folder, env)
-    prepared = prepare(url, ROOT)
+    prepared = prepare(url, ROOT, env)
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
     env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
@@ -174,7 +177,7 @@ def _model(env: Mapping[str, str]) -> str | None:
     return f"{env.get('LLAMA_STACK_MODEL') or 'of each agent'} at {url}" if url else None
 
 
-def prepare(url: str, root: Path) -> dict[str, int]:
+def prepare(url: str, root: Path, env: Mapping[str, str]) -> dict[str, int]:
     """Bring the database to the newest schema and the knowledge bases to what the files say."""
     try:
         conninfo_to_dict(url)
@@ -184,16 +187,31 @@ def prepare(url: str, root: Path) -> dict[str, int]:
         applied = migrate.apply(url)
     except psycopg.Error as error:
         raise Misconfigured(f"DATABASE_URL: {str(error).splitlines()[0]}") from error
+    return {"migrations": applied, "documents": _shelve(url, root, env)}
+
+
+def _shelve(url: str, root: Path, env: Mapping[str, str]) -> int:
+    """Load every base; by words alone while what embeds them cannot be reached. Gives how many documents changed."""
     database = Database(url, name="prepare")
-    changed = 0
-    for base in sorted(path for path in (root / "config" / "knowledge").iterdir() if path.is_dir()):
-        files = {file.name: file.read_text(encoding="utf-8") for file in sorted(base.glob("*.md"))}
-        changed += Knowledge(database).load(base.name, files)
+    library, by, changed = Library(database), embedding(config.load(Embedded, env)), 0
+    for path in sorted(path for path in (root / "config" / "knowledge").iterdir() if path.is_dir()):
+        base = look(path)
+        try:
+            loaded = load(library, base.base, base.files, by, language=base.language)
+        except Unavailable as error:
+            if not by:
+                raise
+            print(f"knowledge is searched by words alone: {error}", file=sys.stderr, flush=True)
+            by = None
+            loaded = load(library, base.base, base.files, language=base.language)
+        for source, why in loaded.problems.items():
+            print(f"knowledge: {base.base}/{source} was not read: {why}", file=sys.stderr, flush=True)
+        changed += loaded.changed
     people = root / "config" / "service-desk" / "employees.yaml"
     if people.exists():
         ServiceDesk(database).load(yaml.safe_load(people.read_text(encoding="utf-8")))
     database.close()
-    return {"migrations": applied, "documents": changed}
+    return changed
 
 
 def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:

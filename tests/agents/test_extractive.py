@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from shelves import Shelves
 
-from parley.adapters.postgres.knowledge import Knowledge
 from parley.agents import loop
 from parley.agents.config import parse
 from parley.agents.extractive import NOTE, Extractive
@@ -60,7 +60,7 @@ def agents():
 @pytest.fixture
 def knowledge(database):
     """Two small bases."""
-    found = Knowledge(database)
+    found = Shelves(database)
     found.load("network", NETWORK)
     found.load("pay", PAY)
     return found
@@ -227,9 +227,8 @@ def test_a_turn_from_greeting_to_answer_needs_no_model(agents, knowledge):
 
 def test_what_ships_answers_every_question(database):
     """Shipped agents, shipped documents: each question reaches the desk, and the right section answers it."""
-    shipped, knowledge = load(ROOT / "config" / "agents"), Knowledge(database)
-    folder = ROOT / "config" / "knowledge" / "it-desk"
-    knowledge.load("it-desk", {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")})
+    shipped, knowledge = load(ROOT / "config" / "agents"), Shelves(database)
+    knowledge.load_folder(ROOT / "config" / "knowledge" / "it-desk")
     engine = Extractive(shipped, knowledge)
     wanted = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
 

@@ -53,7 +53,7 @@ def starts(folder: Path, runs: int) -> dict[str, Any]:
         WebhookReceiver() as hook, Amazon() as amazon, _sink() as sink,
     ):  # fmt: skip
         url = postgres.start()
-        prepare(url, starting.ROOT)
+        prepare(url, starting.ROOT, {})
         database = Database(url, name="bench")
         places = {
             "slack": {"workspace": "T1", "conversation": GENERAL}, "email": {"to": "ann@example.org"}, "test": {},

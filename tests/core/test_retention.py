@@ -140,6 +140,11 @@ def everything(database, answered, rank, rows, recovery, user):
     )
     rows("insert into paces (key, next_at) values ('slack:T1:C1', now())")
     rows("insert into suppressions (kind, address, reason) values ('email', 'gone@example.org', 'bounce')")
+    rows("insert into knowledge_bases (name) values ('b')")
+    rows("insert into knowledge_models (name, dimension) values ('m', 1)")
+    rows("insert into knowledge_embeddings (model, digest, embedding) select id, 'd', '[1]' from knowledge_models")
+    rows("insert into knowledge_words (base, language, lexeme, chunks) values ('b', 'english', 'l', 1)")
+    rows("insert into knowledge_quarantine (base, source, reason) values ('b', 's', 'r')")
     rows("insert into heartbeats (name) values ('recover')")
     rows("insert into request_feedback (request_id, user_id, rating) select id, user_id, 'up' from requests")
     rows(

@@ -5,9 +5,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+from shelves import Shelves
 
 from parley import envelope, serve
-from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.domain import ids
@@ -63,8 +63,7 @@ def ask(database):
     """Store a question of one session; gives the event that says so."""
     user = Users(database).meet("slack", "T1:U1", email="ann@example.org", name="Ann", timezone=None)
     store = Requests(database)
-    folder = ROOT / "config" / "knowledge" / "it-desk"
-    Knowledge(database).load("it-desk", {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")})
+    Shelves(database).load_folder(ROOT / "config" / "knowledge" / "it-desk")
 
     def make(content="How can I reset my password?", **fields):
         values = {"source": "slack", "origin": ORIGIN, "traceparent": TRACE, **fields}

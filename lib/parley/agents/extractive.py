@@ -82,7 +82,7 @@ class Extractive:
         return Answer(f"{answer}\n\n{NOTE}", tuple(citation(passage) for passage in [best, *others]))
 
     def _search(self, agent: Agent, conversation: Conversation) -> Sequence[Passage]:
-        question = conversation.question
+        question = _without_greeting(conversation.question)
         before = [said.content for said in conversation.history if said.role == "user"]
         if before and len(_content_words(question)) < SHORT:
             question = f"{question} {before[-1]}"
@@ -101,6 +101,11 @@ class Extractive:
 
 def _content_words(text: str) -> set[str]:
     return {word for word in _WORDS.findall(text.lower()) if word not in _COMMON}
+
+
+def _without_greeting(question: str) -> str:
+    """Leave out what is said to be polite: it is found nowhere, and would count as not found."""
+    return " ".join(word for word in question.split() if word.lower().strip("!?.,:;") not in _GREETINGS) or question
 
 
 def _is_greeting(question: str) -> bool:

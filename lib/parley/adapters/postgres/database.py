@@ -15,6 +15,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps
@@ -104,6 +105,14 @@ class Transaction:
         """Run a query and give all its rows."""
         return self._connection.execute(queries()[query], _adapted(values)).fetchall()
 
+    def select(self, statement: sql.Composed, /, **values: Any) -> list[Row]:
+        """Run a query that was completed with a number of ours, and give all its rows."""
+        return self._connection.execute(statement, _adapted(values)).fetchall()
+
+    def change(self, statement: sql.Composed) -> None:
+        """Run a statement that was completed with names and numbers of ours."""
+        self._connection.execute(statement)
+
     def row(self, query: str, /, **values: Any) -> Row | None:
         """Run a query and give its first row."""
         return self._connection.execute(queries()[query], _adapted(values)).fetchone()
@@ -154,6 +163,11 @@ class Database:
         """Run one query by itself and give all its rows."""
         with self.autocommit() as alone:
             return alone.rows(query, **values)
+
+    def select(self, statement: sql.Composed, /, **values: Any) -> list[Row]:
+        """Run one completed query by itself and give all its rows."""
+        with self.autocommit() as alone:
+            return alone.select(statement, **values)
 
     def row(self, query: str, /, **values: Any) -> Row | None:
         """Run one query by itself and give its first row."""

@@ -1,67 +1,96 @@
-"""Knowledge bases: loaded from files once for each change, searched by PostgreSQL's full text."""
+"""Knowledge bases, searched: full text and embeddings in one statement. What fills them is `library.py`."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from uuid import UUID
 
-from parley.adapters.postgres.database import Database
-from parley.domain import ids
-from parley.domain.knowledge import parse_document
-from parley.errors import Misconfigured
-from parley.ports import Passage
+from psycopg import sql
+
+from parley.adapters.postgres.database import Database, Row, queries
+from parley.errors import Misconfigured, Unavailable
+from parley.ports import Embedder, Passage
+
+FEW = 10_000  # chunks that are compared one by one; among more, an index finds the nearest
+DEEP = 40  # places of each of the two lists that are fused
+MANY = 1_000  # chunks that the rarest words of a question may find
+MOST_WORDS = 64  # of a question
+REMEMBERED = 64  # embeddings of questions: the same one is searched for more than once in a turn
+
+log = logging.getLogger("parley.knowledge")
 
 
 class Knowledge:
-    """Implements `ports.Knowledge`, and loads what it searches."""
+    """Implements `ports.Knowledge`. Without an embedder, or while it is down, words alone count."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embedder: Embedder | None = None, *, few: int = FEW) -> None:
         self._database = database
+        self._embedder = embedder
+        self._few = few
+        self._embedded: OrderedDict[tuple[int, str], str] = OrderedDict()
 
-    def search(self, bases: Sequence[str], question: str, limit: int) -> list[Passage]:
-        """Give the best passages, the best first; none when no word of the question occurs."""
-        rows = self._database.rows("search_chunks", bases=list(bases), question=question, limit=limit)
-        return [
-            Passage(row["slug"], row["title"], row["heading"], row["anchor"], row["content"], row["share"])
-            for row in rows
-        ]
+    def search(self, bases: Sequence[str], question: str, limit: int, *, reader: UUID | None = None) -> list[Passage]:
+        """Give the best passages, the best first: as many as asked for, or all that may be read."""
+        question = question.replace("\0", " ")
+        model = self._database.row("active_model") if self._embedder and question.strip() else None
+        vector = self._vector(model, question) if model else None
+        rows = self._database.select(
+            statement(model if vector else None),
+            bases=list(bases),
+            question=question,
+            reader=reader,
+            vector=vector,
+            limit=limit,
+            depth=max(DEEP, limit),
+            few=self._few,
+            many=MANY,
+            words=MOST_WORDS,
+        )
+        return [_passage(row) for row in rows]
 
-    def load(self, base: str, files: Mapping[str, str]) -> int:
-        """
-        Make a base what these files say: name to text. Returns how many documents changed.
+    def _vector(self, model: Row, question: str) -> str | None:
+        """Embed the question, None when it cannot be done now."""
+        assert self._embedder, "only asked with one"
+        key = (model["id"], question)
+        if known := self._embedded.get(key):
+            return known
+        try:
+            [vector] = self._embedder.embed(model["name"], [question])
+        except (Unavailable, Misconfigured) as error:
+            log.warning("searching by words alone", extra={"why": str(error)})
+            return None
+        if len(vector) != model["dimension"]:
+            log.warning("searching by words alone", extra={"why": "the model has another dimension now: load again"})
+            return None
+        self._embedded[key] = as_text(vector)
+        while len(self._embedded) > REMEMBERED:
+            self._embedded.popitem(last=False)
+        return self._embedded[key]
 
-        Idempotent and all or nothing; unchanged files are left alone, documents without a file are removed. Raises
-        Misconfigured.
-        """
-        digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-        documents = {name: parse_document(name, text) for name, text in files.items()}
-        by_slug: dict[str, str] = {}
-        for name, document in documents.items():
-            if (other := by_slug.setdefault(document.slug, name)) != name:
-                raise Misconfigured(f"knowledge base {base}: {other} and {name} have one name, {document.slug!r}")
-        with self._database.transaction() as tx:
-            known = {row["slug"]: row["digest"] for row in tx.rows("document_digests", base=base)}
-            changed = [name for name in files if known.get(documents[name].slug) != digests[name]]
-            for name in changed:
-                document = documents[name]
-                row = tx.row(
-                    "upsert_document",
-                    id=ids.new(),
-                    base=base,
-                    slug=document.slug,
-                    title=document.title,
-                    updated=document.updated,
-                    digest=digests[name],
-                )
-                assert row, "an upsert returns its row"
-                tx.run("delete_chunks", document_id=row["id"])
-                for chunk in document.chunks:
-                    tx.run(
-                        "insert_chunk",
-                        document_id=row["id"],
-                        ordinal=chunk.ordinal,
-                        heading=chunk.heading,
-                        anchor=chunk.anchor,
-                        content=chunk.text,
-                        title=document.title,
-                    )
-            tx.run("delete_documents_but", base=base, slugs=[document.slug for document in documents.values()])
-        return len(changed)
+
+def statement(model: Row | None) -> sql.Composed:
+    """Give the search by this model; a partial index is only used when its number is no parameter."""
+    number, dimension = (model["id"], model["dimension"]) if model else (None, 1)
+    return sql.SQL(queries()["search_chunks"]).format(model=sql.Literal(number), dimension=sql.Literal(dimension))
+
+
+def as_text(vector: Sequence[float]) -> str:
+    """Write a vector as pgvector reads it."""
+    return f"[{','.join(f'{one:.6g}' for one in vector)}]"
+
+
+def _passage(row: Row) -> Passage:
+    return Passage(
+        document=row["slug"],
+        title=row["title"],
+        heading=row["heading"],
+        anchor=row["anchor"],
+        text=row["content"],
+        score=row["share"],
+        similarity=row["similarity"],
+        source=row["source"],
+        url=row["url"],
+        language=row["language"],
+        digest=row["digest"],
+        loaded_at=row["loaded_at"],
+    )

@@ -1,43 +1,98 @@
--- name: document_digests
-select slug, digest from knowledge_documents where base = %(base)s
-
--- name: upsert_document
-insert into knowledge_documents (id, base, slug, title, updated, digest)
-values (%(id)s, %(base)s, %(slug)s, %(title)s, %(updated)s, %(digest)s)
-on conflict (base, slug) do update
-   set title = excluded.title, updated = excluded.updated, digest = excluded.digest, loaded_at = now()
-returning id
-
--- name: delete_chunks
-delete from knowledge_chunks where document_id = %(document_id)s
-
--- name: insert_chunk
--- The title counts like the heading: a section speaks of what its document is about.
-insert into knowledge_chunks (document_id, ordinal, heading, anchor, content, search)
-values (%(document_id)s, %(ordinal)s, %(heading)s, %(anchor)s, %(content)s,
-        setweight(to_tsvector('english', %(heading)s), 'A') || setweight(to_tsvector('english', %(title)s), 'B')
-        || setweight(to_tsvector('english', %(content)s), 'C'))
-
--- name: delete_documents_but
-delete from knowledge_documents where base = %(base)s and not slug = any(%(slugs)s)
+-- name: active_model
+select id, name, dimension from knowledge_models where active
 
 -- name: search_chunks
--- Any word may match (a question is no query); passages are ranked by closeness and by the share of words they have.
-with asked as (
-    select to_tsvector('english', %(question)s) as words
-), wanted as (
-    select words, tsvector_to_array(words) as lexemes,
-           (select string_agg(quote_literal(lexeme), ' | ')::tsquery from unnest(words)) as query
-      from asked
-), found as (
-    select d.slug, d.title, c.heading, c.anchor, c.content,
-           ts_rank_cd('{0.1, 0.4, 0.6, 1.0}', c.search, w.query, 1) as closeness,
-           (select count(*) from unnest(w.lexemes) l where c.search @@ quote_literal(l)::tsquery)::float8
-             / greatest(cardinality(w.lexemes), 1) as share
-      from wanted w
-      join knowledge_chunks c on c.search @@ w.query
-      join knowledge_documents d on d.id = c.document_id
-     where d.base = any(%(bases)s) and d.groups = '{}'
+-- By words and by meaning at once: two lists, fused by reciprocal rank. {model} and {dimension} are numbers of ours: a
+-- partial index is only used when they are no parameters. Without a model, {model} is null and only words count.
+--
+-- By words: any of the question's words may match (a question is no query); a chunk's share of them, rare words
+-- weighing more, counts first, their closeness second. Where many chunks would match, the rarest words find them.
+-- By meaning: all visible chunks are compared when they are few; otherwise the index is walked until there are enough,
+-- and should it end before, all are compared after all: `depth` rows or all rows.
+with reader as materialized (
+    select coalesce((select groups from users where id = %(reader)s), array[]::text[]) as groups
+), visible as materialized (
+    select d.id, d.language, d.chunks
+      from knowledge_documents d, reader r
+     where d.base = any(%(bases)s) and not d.quarantined and (cardinality(d.groups) = 0 or d.groups && r.groups)
+), sizes as materialized (
+    select language, sum(chunks)::float8 as chunks from visible group by language
+), lexemes as materialized (
+    select s.language, w.lexeme, k.chunks as known,
+           1 + ln(1 + greatest(s.chunks - k.chunks, 0) / greatest(k.chunks, 1)) as weight
+      from sizes s
+     cross join unnest(knowledge_lexemes(s.language, %(question)s)) w
+     cross join lateral (
+           select coalesce(sum(k.chunks), 0)::float8 as chunks from knowledge_words k
+            where k.base = any(%(bases)s) and k.language = s.language and k.lexeme = w.lexeme) k
+), chosen as materialized (
+    select language, lexeme, weight, quote_literal(lexeme)::tsquery as one, known = 0 or so_far <= %(many)s or so_far = known as finds
+      from (select *, row_number() over byrarity as place, sum(known) over byrarity as so_far from lexemes
+            window byrarity as (partition by language order by known = 0, known, lexeme)) as l
+     where place <= %(words)s
+), queries as materialized (
+    select c.language, array_agg(c.one) as each, array_agg(c.weight) as weights,
+           (select sum(l.weight) from lexemes l where l.language = c.language) as whole,
+           string_agg(quote_literal(c.lexeme), ' | ')::tsquery as any_word
+      from chosen c group by c.language
+), found as materialized (
+    select c.document_id, c.ordinal, c.language, sum(w.weight) as weight
+      from reader r
+     cross join (select string_agg(quote_literal(' ' || base), ' | ')::tsquery as bases from unnest(%(bases)s::text[]) as base) b
+     cross join chosen w
+     cross join lateral (
+           select document_id, ordinal, language from knowledge_chunks
+            where search @@ (b.bases && w.one) and language = w.language and not quarantined
+              and (cardinality(groups) = 0 or groups && r.groups)
+           offset 0) c
+     where w.finds
+     group by c.document_id, c.ordinal, c.language
+     order by weight desc, c.document_id, c.ordinal limit 3 * %(depth)s
+), by_words as materialized (
+    select document_id, ordinal,
+           row_number() over (order by share * (1 + ln(1 + closeness)) desc, slug, anchor, ordinal) as place
+      from (select document_id, ordinal, d.slug, c.anchor, ts_rank_cd(array[0.1, 0.4, 0.6, 1.0]::float4[], c.search, q.any_word, 1) as closeness,
+                   (select sum(l.weight) from unnest(q.each, q.weights) as l(one, weight) where c.search @@ l.one) / q.whole as share
+              from found f join knowledge_chunks c using (document_id, ordinal)
+              join knowledge_documents d on d.id = document_id join queries q on q.language = f.language) as m
+     order by place limit %(depth)s
+), size as materialized (
+    select coalesce(sum(chunks), 0) as chunks from sizes
+), compared as materialized (
+    select c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
+      from visible v join knowledge_chunks c on c.document_id = v.id
+     where c.model = {model} and (select chunks <= %(few)s from size)
+     order by distance limit %(depth)s
+), walked as materialized (
+    select c.document_id, c.ordinal, c.embedding::halfvec({dimension}) <=> %(vector)s::halfvec({dimension}) as distance
+      from knowledge_chunks c
+     where c.model = {model}
+       and case when c.quarantined then false else c.base = any(%(bases)s)
+                and (cardinality(c.groups) = 0 or c.groups && (select groups from reader)) end
+       and (select chunks > %(few)s and set_config('hnsw.iterative_scan', 'relaxed_order', true) <> '' from size)
+     order by distance limit %(depth)s
+), compared_after_all as materialized (
+    select c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
+      from visible v join knowledge_chunks c on c.document_id = v.id
+     where c.model = {model} and (select chunks > %(few)s and (select count(*) from walked) < %(depth)s from size)
+     order by distance limit %(depth)s
+), by_meaning as materialized (
+    select document_id, ordinal, distance, row_number() over (order by distance, document_id, ordinal) as place
+      from (select * from compared union all
+            select * from walked where (select count(*) from walked) = %(depth)s union all
+            select * from compared_after_all) as all_of_them
+), fused as materialized (
+    select document_id, ordinal, m.distance,
+           coalesce(1.0 / (60 + w.place), 0) + coalesce(1.0 / (60 + m.place), 0) as score
+      from by_words w full join by_meaning m using (document_id, ordinal)
+     order by score desc, w.place, document_id, ordinal limit %(limit)s
 )
-select slug, title, heading, anchor, content, share
-  from found order by share * (1 + ln(1 + closeness)) desc, slug, anchor limit %(limit)s
+select d.slug, d.title, c.heading, c.anchor, c.content, d.source, d.url, d.language, d.digest, c.loaded_at,
+       1 - f.distance as similarity,
+       coalesce((select sum(l.weight) from unnest(q.each, q.weights) as l(one, weight) where c.search @@ l.one) / q.whole, 0) as share
+  from fused f
+  join visible v on v.id = f.document_id
+  join knowledge_chunks c using (document_id, ordinal)
+  join knowledge_documents d on d.id = c.document_id
+  left join queries q on q.language = d.language
+ order by f.score desc, d.slug, c.anchor, c.ordinal
