@@ -16,7 +16,6 @@ try:
     from parley import config, runtime
     from parley.adapters.agency import Agency
     from parley.adapters.broker import Publisher
-    from parley.adapters.embeddings import Embeddings
     from parley.adapters.files import load_defaults
     from parley.adapters.llama_stack import Server
     from parley.adapters.postgres.database import Database
@@ -56,8 +55,7 @@ def build(cfg: Config) -> Turns:
     publisher = Publisher(cfg.k_sink, "agent-turn")
     users, configured = Users(database), load_all(cfg.config_dir)
     server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)
-    knowledge = Knowledge(database, Embeddings(server.url, server.api_key) if server.url else None)
-    agency = Agency(configured, knowledge, users.identity)
+    agency = Agency(configured, Knowledge(database, server.embedder()), users.identity)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
         configured.agents,

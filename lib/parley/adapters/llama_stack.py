@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from parley.adapters.embeddings import Embeddings
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
 from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
@@ -46,6 +47,10 @@ class Server:
     api_key: str | None = None
     seconds: float = 110
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def embedder(self) -> Embeddings | None:
+        """Give what embeds questions, by whichever model the knowledge was embedded. Raises Misconfigured."""
+        return Embeddings(self.url, self.api_key) if self.url else None
 
 
 class LlamaStack:
