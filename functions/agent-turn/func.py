@@ -51,7 +51,7 @@ class Config:
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn", min_schema=8)
+    database = Database(cfg.database_url, name="agent-turn", min_schema=10)
     publisher = Publisher(cfg.k_sink, "agent-turn")
     users, configured = Users(database), load_all(cfg.config_dir)
     server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)

@@ -29,7 +29,7 @@ from parley.knowledge.embedding import Embedded, embedding
 from parley.knowledge.folder import look
 from parley.knowledge.load import Loaded, load
 
-MIN_SCHEMA = 8
+MIN_SCHEMA = 10
 
 
 @dataclass(frozen=True)
