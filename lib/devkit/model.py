@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -67,6 +67,8 @@ class ScriptedModel:
         self.asked: list[dict[str, Any]] = []
         self.embedded: list[dict[str, Any]] = []
         self._lines: deque[Said | Broken] = deque()
+        self._brain: Brain = _unscripted
+        self._on_asked: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._server = LocalServer(self._answer, port)
 
@@ -80,9 +82,15 @@ class ScriptedModel:
         with self._lock:
             self._lines.extend(lines)
 
+    def behave(self, brain: "Brain", on_asked: Callable[[], None] = lambda: None) -> None:
+        """Without lines, say what `brain` makes of messages and tools; `on_asked` is called before each answer."""
+        with self._lock:
+            self._brain, self._on_asked = brain, on_asked
+
     def reset(self) -> None:
         """Forget the script and what was asked."""
         with self._lock:
+            self._brain, self._on_asked = _unscripted, lambda: None
             self._lines.clear()
             self.asked.clear()
             self.embedded.clear()
@@ -117,7 +125,9 @@ class ScriptedModel:
             return _error(404, f"the model {asked.get('model')!r} does not exist")
         with self._lock:
             self.asked.append(asked)
-            line = self._lines.popleft() if self._lines else _unscripted(messages, asked.get("tools") or [])
+            line = self._lines.popleft() if self._lines else self._brain(messages, asked.get("tools") or [])
+            on_asked = self._on_asked
+        on_asked()
         return self._said(line, streamed=bool(asked.get("stream")))
 
     def _embedded(self, request: Request) -> Reply:
@@ -150,6 +160,9 @@ class ScriptedModel:
         choice = {"index": 0, "message": _message(line), "finish_reason": _finish(line)}
         reply = as_json({**_head("chat.completion"), "choices": [choice], "usage": _usage(line)})
         return Reply(reply.status, reply.body, reply.headers, delay=line.delay)
+
+
+Brain = Callable[[list[dict[str, Any]], list[dict[str, Any]]], Said | Broken]
 
 
 def _unscripted(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Said:

@@ -192,13 +192,16 @@ class Steps:
             again = "repeat"
         else:
             again = self._tools.again(call.name) if self._tools else "never"
-        if self._clock() - started > self._beat:  # asleep meanwhile: somebody else may have called it by now
+        if self._was_asleep(started):  # somebody else may have called it by now
             raise Unavailable("too late to call a tool")
         text, state = self._called(held, call, key, again, conversation.in_charge)
         progress.tool(call.name, state, number)
         self._store.journal(held, kind="tool", fingerprint=mark, output={"text": text})
         self._escalates(held, call, text)
         return text
+
+    def _was_asleep(self, since: float) -> bool:
+        return self._clock() - since > self._beat
 
     def _called(self, held: Turn, call: loop.Call, key: UUID, again: str, agent: str) -> tuple[str, str]:
         """Give what came of a call, and its state: done, failed, unknown."""

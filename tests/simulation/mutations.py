@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from parley import turns
 from parley.adapters.postgres import database
 from parley.domain import turn
+from parley.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ MUTATIONS = [
     Mutation("reuse of the journal", "journaled", "where request_id = %(id)s", "where request_id = %(id)s and false"),
     Mutation("intents of tools", "journaled", "where request_id = %(id)s",
              "where request_id = %(id)s and state = 'done'"),
-    Mutation("wake before a tool", patch=(turns, "Unavailable", type("Never", (Exception,), {}))),
+    Mutation("wake before a tool", patch=(Steps, "_was_asleep", lambda *_: False)),
     Mutation("fence of a delivery", "end_delivery",
              "and epoch = %(epoch)s and state in ('sending', 'queued', 'parked')", near=("send", "deliveries.record"),
              is_subtle=True),
