@@ -1,0 +1,72 @@
+"""
+An engine whose model is a behaviour (devkit.behaviour) in this process: what an agent would tell a model server, told to
+it directly. For tests that ask thousands of times; `make test-llama-stack` asks through a real server.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from devkit.model import Broken, Said
+from parley.agents import prompting
+from parley.agents.config import Agent, AgentSet
+from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
+from parley.agents.tools import Toolbox
+from parley.domain.turn import Message
+from parley.errors import Unavailable
+from parley.ports import Knowledge
+
+Brain = Callable[[Sequence[Any], Sequence[Any]], Said | Broken]
+
+
+class Thinking:
+    """Implements `loop.Engine`."""
+
+    def __init__(self, agents: AgentSet, toolbox: Toolbox, knowledge: Knowledge, brain: Brain) -> None:
+        self._agents = agents
+        self._toolbox = toolbox
+        self._knowledge = knowledge
+        self.brain = brain
+        self.asked: list[list[dict[str, Any]]] = []
+
+    def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
+        """Answer as this agent, hand over, or want a tool. Raises Unavailable."""
+        passages = self._knowledge.search(agent.knowledge, conversation.question, 6) if agent.knowledge else ()
+        items = prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge))
+        system = {"role": "system", "content": prompting.instructions(agent, conversation.summary)}
+        offered = prompting.tools(self._agents, may_hand_over_to(self._agents, conversation), self._toolbox.of(agent))
+        said = self._said([system, *map(_chat, items)], [{"function": tool} for tool in offered])
+        usage = Usage("scripted", 100, len(said.text.split()))
+        for call in said.calls:
+            if call.name.startswith(prompting.HAND_OVER):
+                return Answer("", hand_over_to=call.name.removeprefix(prompting.HAND_OVER), usage=usage)
+            wanted = Call(call.name, prompting.arguments(call.arguments))
+            return Answer("", call=wanted, tainted=bool(passages), usage=usage)
+        for word in said.text.split(" "):
+            say(f"{word} ")
+        text, citations = prompting.cited(said.text, passages)
+        return Answer(text, citations, tainted=bool(passages), usage=usage)
+
+    def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:  # noqa: ARG002
+        """Sum up what was said first."""
+        prompt = [{"role": "system", "content": prompting.SUMMARISE},
+                  *map(_chat, prompting.to_sum_up(conversation.summary, older))]  # fmt: skip
+        said = self._said(prompt, [])
+        return Answer(said.text, tainted=conversation.tainted, usage=Usage("scripted", 100, len(said.text.split())))
+
+    def _said(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Said:
+        self.asked.append(messages)
+        said = self.brain(messages, tools)
+        if isinstance(said, Broken):
+            raise Unavailable(f"the model answered {said.status}")
+        return said
+
+
+def _chat(item: dict[str, Any]) -> dict[str, Any]:
+    """Give an item of the Responses API as a message of a chat."""
+    match item["type"]:
+        case "function_call":
+            call = {"function": {"name": item["name"], "arguments": item["arguments"]}}
+            return {"role": "assistant", "content": "", "tool_calls": [call]}
+        case "function_call_output":
+            return {"role": "tool", "content": item["output"]}
+    return {"role": item["role"], "content": item["content"]}
