@@ -1,6 +1,6 @@
 """
-An engine whose model is a behaviour (devkit.behaviour) in this process: what an agent would tell a model server, told to
-it directly. For tests that ask thousands of times; `make test-llama-stack` asks through a real server.
+An engine whose model is a behaviour (devkit.behaviour) in this process: what an agent would tell a model server, told
+to it directly. For tests that ask thousands of times; `make test-llama-stack` asks through a real server.
 """
 
 from collections.abc import Callable, Sequence

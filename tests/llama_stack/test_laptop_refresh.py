@@ -3,8 +3,6 @@ The example's conversation, end to end through a real Llama Stack server: find o
 confirmation. One ticket, whatever is doubled or killed.
 """
 
-import threading
-
 import pytest
 from llama_stack.conftest import desk as installed
 
@@ -120,3 +118,28 @@ def test_over_slack_with_every_event_doubled(desk):
 
     assert [(one["email"], one["asset"]) for one in desk.tickets()] == [("alice@example.com", "AF200001")]
     assert sum("It is ordered" in text for text in desk.posted(thread)) == 1
+
+
+def test_with_agent_turn_killed_whenever_the_model_is_asked(real_server, model, tmp_path):
+    """One process for each function; kill -9 in the midst of each step's first try, the next process goes on."""
+    desk = installed(tmp_path / "parley", real_server, processes=True)
+    struck: set[str] = set()
+
+    def strike():
+        prompt = str(model.asked[-1]["messages"])
+        if prompt not in struck:
+            struck.add(prompt)
+            desk.parley.kill_function("agent-turn")
+
+    with desk.parley:
+        model.behave(Behaviour(LAPTOP_REFRESH), on_asked=strike)
+        first = desk.ask("I need a new laptop", Prefer="respond-async")
+        assert ended(desk, first["request_id"]).startswith("Your laptop may be replaced")
+        request, action = open_action(desk, first["session_id"])
+        assert decide(desk, request, action, True).status_code == 202
+        assert ended(desk, request).startswith("It is ordered")
+        assert desk.tickets() == ORDERED
+        assert len(struck) == 7
+        resets = desk.rows("select count(*) from request_events where type = 'reset'")
+        assert resets[0]["count"] >= 1, "who follows the stream is told when words are said anew"
+    desk.slack.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""A service desk over HTTP, agents that use it, and a model that does what a test says. PostgreSQL and HTTP are real."""
+"""A service desk over HTTP, agents that use it, a model that does what a test says: PostgreSQL and HTTP are real."""
 
 import threading
 from dataclasses import dataclass, field
