@@ -84,7 +84,13 @@ class Steps:
         """Run the loop to its reply. Raises Waits, GoOn, Cancelled, LeaseLost and Unavailable."""
         progress = Progress(self._store.tell, held)
         conversation = loop.start(
-            self._agents, held.content, held.history, held.agent, summary=held.summary, tainted=held.tainted
+            self._agents,
+            held.content,
+            held.history,
+            held.agent,
+            summary=held.summary,
+            tainted=held.tainted,
+            reader=held.user_id,
         )
         first = held.step
         while True:

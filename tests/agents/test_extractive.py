@@ -6,6 +6,7 @@ import pytest
 import yaml
 from shelves import Shelves
 
+from parley.adapters.postgres.users import Users
 from parley.agents import loop
 from parley.agents.config import parse
 from parley.agents.extractive import NOTE, Extractive
@@ -280,3 +281,18 @@ def test_a_frame_may_hold_braces(knowledge):
     answer = engine.ask(among.entry, loop.start(among, "VPN error {691}", (), None), ignored)
 
     assert answer.text.startswith("{desk} **Error 691**")
+
+
+def test_what_is_for_a_group_answers_its_people_only(agents, knowledge, database):
+    """The user of the turn is who reads; nobody in particular reads what is for everybody."""
+    knowledge.load("network", {"vault.md": "---\ngroups: vault\n---\n# Vault\n\nThe combination is in the safe.\n"})
+    user = Users(database).meet("api", "ann", email="ann@example.org", name="Ann", timezone=None)
+    question = "What is the combination of the vault?"
+    agent, engine = agents.by_name["network"], Extractive(agents, knowledge)
+
+    assert engine.ask(agent, loop.start(agents, question, (), "network", reader=user), ignored).citations == ()
+    with database.autocommit() as alone:
+        alone._connection.execute("update users set groups = '{vault}'")
+    [cited] = engine.ask(agent, loop.start(agents, question, (), "network", reader=user), ignored).citations
+    assert cited["document"] == "vault"
+    assert engine.ask(agent, loop.start(agents, question, (), "network"), ignored).citations == ()

@@ -24,6 +24,7 @@ AGENTS = parse({
         "phrases": {"no_answer": "I found nothing."},
     },
 })  # fmt: skip
+UNSUPPORTED = AGENTS.by_name["desk"].phrases.unsupported
 PASSAGES = [
     Passage("laptops", "Laptops", "Refresh", "refresh", "Every 4 years.", 1.0),
     Passage("vpn", "VPN", 'Set "up"\n<now>', "set-up", "Install the client.", 0.5),
@@ -36,7 +37,7 @@ class Shelf:
     def __init__(self):
         self.found = PASSAGES
 
-    def search(self, bases, question, limit):
+    def search(self, bases, question, limit, *, reader=None):
         assert (tuple(bases), question) == (("it",), "How old?")
         return self.found[:limit]
 
@@ -88,7 +89,17 @@ def test_without_a_source_it_is_told_so_and_nothing_is_cited(engine, model, shel
     model.say(Said("I do not know [1]."))
     answer = ask(engine)
     assert "none was found" in str(model.asked[0]["messages"][-1]["content"])
-    assert answer == loop.Answer("I do not know [1].")
+    assert answer == loop.Answer(f"I do not know.\n\n{UNSUPPORTED}")
+
+
+def test_a_question_back_needs_no_source(engine, model):
+    model.say(Said("Which region are you in?"))
+    assert ask(engine).text == "Which region are you in?"
+
+
+def test_a_figure_that_no_source_has_is_not_cited(engine, model):
+    model.say(Said("Every 7 years [1]."))
+    assert ask(engine) == loop.Answer(f"Every 7 years.\n\n{UNSUPPORTED}")
 
 
 def test_it_hands_over(engine, model):
@@ -156,7 +167,7 @@ def test_a_server_that_is_down_is_unavailable(shelf):
 def test_a_base_url_with_the_version_works_as_well(real_server, model, shelf):
     model.say(Said("Yes."))
     engine = LlamaStack(Server(f"{real_server.url}/v1/", real_server.model), AGENTS, shelf)
-    assert ask(engine).text == "Yes."
+    assert ask(engine).text == f"Yes.\n\n{UNSUPPORTED}"
 
 
 def test_nothing_of_the_conversation_is_logged(engine, model, caplog):

@@ -9,7 +9,7 @@ too long, and the event's own retries are enough.
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,10 @@ class LlamaStack:
 
     def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, hand over, or want a tool. Raises Unavailable."""
-        passages = self._knowledge.search(agent.knowledge, conversation.question, SOURCES) if agent.knowledge else ()
+        passages: Sequence[Passage] = ()
+        if agent.knowledge:
+            question, reader = conversation.question, conversation.reader
+            passages = self._knowledge.search(agent.knowledge, question, SOURCES, reader=reader)
         targets = may_hand_over_to(self._agents, conversation)
         response = self._create(
             say,
@@ -85,7 +88,7 @@ class LlamaStack:
                 tools=prompting.tools(self._agents, targets, self._tools[agent.name]) or None,
             ),
         )
-        answer = _wanted(response) or self._said(response, agent, passages)
+        answer = _wanted(response) or self._said(response, agent, conversation, passages)
         return _with(answer, tainted=bool(passages), usage=self._usage(response))
 
     def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:
@@ -99,10 +102,15 @@ class LlamaStack:
         )
         return _with(Answer(response.output_text.strip()), tainted=conversation.tainted, usage=self._usage(response))
 
-    def _said(self, response: Any, agent: Agent, passages: Iterable[Passage]) -> Answer:
-        text, citations = prompting.cited(response.output_text.strip(), list(passages))
+    def _said(self, response: Any, agent: Agent, conversation: Conversation, passages: Sequence[Passage]) -> Answer:
+        asked = [one.content for one in conversation.history if one.role == "user"]
+        text, citations = prompting.cited(
+            response.output_text.strip(), passages, "\n".join([*asked, conversation.question])
+        )
         if not text:  # refused, filtered or silent
             return Answer(agent.phrases.no_answer)
+        if agent.knowledge and not citations and not conversation.results and not text.endswith("?"):
+            text = f"{text}\n\n{agent.phrases.unsupported}"
         return Answer(f"{text}\n\n{CUT_OFF}" if response.status == "incomplete" else text, citations)
 
     def _usage(self, response: Any) -> Usage | None:

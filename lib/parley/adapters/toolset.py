@@ -113,8 +113,8 @@ class Toolset:
 def searching(agents: Mapping[str, Any], knowledge: Knowledge) -> Callable[[str, str, UUID], str]:
     """Give the search of the knowledge bases of whoever asks, as text for a model."""
 
-    def search(agent: str, query: str, _user: UUID) -> str:
-        passages = knowledge.search(agents[agent].knowledge, query, FOUND)
+    def search(agent: str, query: str, user: UUID) -> str:
+        passages = knowledge.search(agents[agent].knowledge, query, FOUND, reader=user)
         found = [f"{one.title}, {one.heading}:\n{one.text}" for one in passages]
         return "\n\n".join(found) or "Nothing was found."
 

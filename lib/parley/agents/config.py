@@ -44,6 +44,7 @@ class Phrases(Strict):
     greeting: Text = "Hello! What can I help you with?"
     unsure: Text = "I am not sure what this is about. Can you say a little more?"
     no_answer: Text = "I found nothing about this in the knowledge base."
+    unsupported: Text = "_I have no document of the knowledge base for this._"
     answer_frame: Text = "{answer}"
     refused: Text = "I cannot help with that."
     started_over: Text = "We start over. What can I help you with?"

@@ -86,7 +86,7 @@ class Extractive:
         before = [said.content for said in conversation.history if said.role == "user"]
         if before and len(_content_words(question)) < SHORT:
             question = f"{question} {before[-1]}"
-        return self._knowledge.search(agent.knowledge, question, 1 + FURTHER)
+        return self._knowledge.search(agent.knowledge, question, 1 + FURTHER, reader=conversation.reader)
 
     def _by_knowledge(self, target: Agent, conversation: Conversation) -> float:
         passages = self._search(target, conversation) if target.knowledge else ()

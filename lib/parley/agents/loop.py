@@ -8,6 +8,7 @@ Summarise to `summarised`, AskApproval to `decided`, RunTool and Refuse to `ran`
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from uuid import UUID
 
 from parley.agents import context
 from parley.agents.config import Agent, AgentSet
@@ -137,6 +138,7 @@ class Conversation:
     A turn as far as it has come.
 
     `summary` stands for what was said before `history`. `tainted`: something was read that strangers may have written.
+    `reader`: the user, who is shown what they may read; None: what everybody may read.
     `is_command`: the user's words were an order to Parley itself; no model is asked.
     """
 
@@ -152,6 +154,7 @@ class Conversation:
     tainted: bool = False
     is_command: bool = False
     forgets: bool = False
+    reader: UUID | None = None
 
 
 Policy = Callable[[Conversation, Call], AskApproval | Refuse | None]  # who is asked before a call, and what
@@ -176,10 +179,11 @@ def start(
     *,
     summary: str = "",
     tainted: bool = False,
+    reader: UUID | None = None,
 ) -> Conversation:
     """Begin a turn with whoever is in charge in the session, else with the entry agent; or do as the user orders."""
     known = in_charge if in_charge in agents.by_name else agents.entry.name
-    begun = Conversation(question, history, known, summary=summary, tainted=tainted)
+    begun = Conversation(question, history, known, summary=summary, tainted=tainted, reader=reader)
     phrases, words = agents.entry.phrases, _plain(question)
     if words in map(_plain, phrases.start_over):
         answer = Answer(phrases.started_over)
