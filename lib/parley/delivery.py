@@ -14,13 +14,11 @@ from uuid import UUID
 
 from parley import logs
 from parley.channels.outcome import Delivered, Outcome, Retry, Sent, Unsure, Wait
-from parley.domain.delivery import Claimed, Due, Job, LeaseLost
+from parley.domain.delivery import BROKERS_OWN, Claimed, Due, Job, LeaseLost, is_brokers
 from parley.domain.events import Emit, ResponseReady
 from parley.errors import Rejected, Unavailable
 
 log = logging.getLogger("parley.delivery")
-
-BROKERS_OWN = 60.0  # seconds: a shorter wait is left to the Trigger's retries
 
 
 class Channel(Protocol):
@@ -104,8 +102,7 @@ class Courier:
         due = self._store.record(job, outcome, sent=sent.kept)
         if not isinstance(outcome, Delivered):
             log.warning("not delivered", extra={"fields": {"reason": getattr(outcome, "reason", None)}})
-        brokers = isinstance(outcome, (Retry, Unsure, Wait)) and getattr(outcome, "seconds", 0.0) < BROKERS_OWN
-        if brokers and due is None:
+        if due is None and _is_brokers(job, outcome):
             raise Unavailable(f"{self._name}: {getattr(outcome, 'reason', '')}")
         return due
 
@@ -121,6 +118,13 @@ class Courier:
         if not self._can_ask:
             return Sent(Unsure("an earlier attempt may have been sent"))
         return self._channel.find(job, self._store.lease / 4)
+
+
+def _is_brokers(job: Job, outcome: Outcome) -> bool:
+    """Whether the broker's own retry comes next; a longer pause is the row's, and the event is done with."""
+    if isinstance(outcome, Wait):
+        return outcome.seconds < BROKERS_OWN
+    return isinstance(outcome, Retry | Unsure) and is_brokers(job.pauses, job.failures + 1)
 
 
 def _nudge(due: Due | None, traceparent: str | None, cause: ResponseReady) -> Emit | None:

@@ -19,7 +19,7 @@ from parley.domain import turn
 from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, RequestCreated
-from parley.domain.plan import Asked, Defaults, Override, Plan, plan
+from parley.domain.plan import Asked, Defaults, Plan, inputs, plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher, Tools
@@ -193,10 +193,6 @@ class Planner:
         if held.origin is None and held.delivery is None:
             return Plan("first", (), (), self._clock())  # polled: nothing of the user is needed
         user = self._inputs(held.user_id)
-        overrides = [
-            Override(o["channel"], o["enabled"], o["rank"], o["config"], str(o["id"])) for o in user["overrides"]
-        ]
-        asked = Asked(
-            held.source, origin=held.origin, wanted=held.delivery, email=user["email"], slack=tuple(user["slack"])
-        )
+        overrides, told = inputs(user)
+        asked = Asked(held.source, origin=held.origin, wanted=held.delivery, acted_at=held.acted_at, **told)
         return plan(self._defaults, overrides, asked, self._clock())

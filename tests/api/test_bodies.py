@@ -44,7 +44,7 @@ def faults(model, value):
         ({"content": "Hi", "colour": "red"}, "/colour"),
         ({"content": "Hi", "a/b~c": 1}, "/a~1b~0c"),
         ({"content": "Hi", "delivery": {"channels": []}}, "/delivery/channels"),
-        ({"content": "Hi", "delivery": {"channels": ["fax"]}}, "/delivery/channels/0"),
+        ({"content": "Hi", "delivery": {"channels": ["no fax"]}}, "/delivery/channels/0"),
         ({"content": "Hi", "delivery": {"channels": ["slack"], "mode": "all"}}, "/delivery/mode"),
         ({"content": "Hi", "delivery": {"channels": ["slack"], "to": "x"}}, "/delivery/to"),
         ({"content": "Hi", "context": {str(n): n for n in range(17)}}, "/context"),

@@ -217,7 +217,7 @@ def test_the_user_hears_of_the_end_where_they_asked(world, ask):
 
 
 def test_a_user_who_has_turned_the_channel_off_is_not_told_there(world, ask):
-    """Never is never: it is polled."""
+    """Never is never: it is polled, and a row says so."""
     world.rows(
         "insert into user_integrations (id, user_id, channel, enabled) select %s, id, 'slack', false from users",
         ids.new(),
@@ -226,8 +226,8 @@ def test_a_user_who_has_turned_the_channel_off_is_not_told_there(world, ask):
 
     world.run()
 
-    assert world.rows("select state, (select count(*) from deliveries) as told from requests") == [
-        {"state": "failed", "told": 0}
+    assert world.rows("select state, (select string_agg(state, '') from deliveries) as told from requests") == [
+        {"state": "failed", "told": "undeliverable"}
     ]
 
 
@@ -262,11 +262,11 @@ def test_a_delivery_whose_function_is_never_reached_makes_way_for_the_next_rank(
 
     states = world.rows("select channel, state, reason from deliveries order by rank")
     assert [(row["channel"], row["state"], row["reason"]) for row in states] == [
-        ("email", "expired", "not sent in time"), ("sms", "expired", "not sent in time"),
+        ("email", "expired", "not sent in time"), ("sms", "undeliverable", "not sent in time"),
     ]  # fmt: skip
     assert len(world.events) <= 2 * MOST
     letters = world.rows("select closed_reason from dead_letters")
-    assert {row["closed_reason"] for row in letters} == {"the delivery is expired"}
+    assert {row["closed_reason"] for row in letters} == {"the delivery is expired", "the delivery is undeliverable"}
     assert len(letters) == len(world.events)
 
 

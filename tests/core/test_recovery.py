@@ -303,7 +303,7 @@ def test_a_turn_whose_lease_has_ended_is_nudged(recovery, owed, database, broker
 
 @pytest.mark.parametrize(
     ("outcome", "nudged"),
-    [(None, ["email"]), (Delivered(), []), (Failed("refused"), ["sms"]), (Parked("no credentials"), ["email"])],
+    [(None, ["email"]), (Delivered(), []), (Failed("refused"), ["sms"]), (Parked("no credentials"), ["sms", "email"])],
     ids=["the sender died", "delivered", "failed", "parked"],
 )
 def test_a_delivery_is_nudged_while_it_is_open(recovery, answered, rank, database, rows, broker, outcome, nudged):

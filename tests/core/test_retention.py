@@ -119,6 +119,8 @@ def everything(database, answered, rank, rows, recovery, user):
     rows("insert into audit_log (actor, action, object) values ('ann', 'replay', 'x')")
     rows("insert into sessions (id, user_id, expires_at) values (%s, %s, now())", ids.new(), user)
     rows("insert into user_integrations (id, user_id, channel) values (%s, %s, 'email')", ids.new(), user)
+    rows("insert into endpoints (integration_id) select id from user_integrations")
+    rows("insert into circuits (name, failing_since, failures, trips) values ('email', now(), 1, 0)")
     rows("insert into spool (source, id, event) values ('s', '1', '{}')")
     rows("insert into slack_installations (workspace, bot_token, installed_by) values ('T1', 'x', %s)", user)
     rows("insert into knowledge_documents (id, base, slug, title, digest) values (%s, 'b', 's', 't', 'd')", ids.new())

@@ -533,7 +533,8 @@ def test_the_plan_is_the_users_own(turns, ask, database, user, rows, own, fields
 
     turns()(ask(**fields))
 
-    assert [row["address_key"] for row in rows("select address_key from deliveries order by rank")] == places
+    tried = rows("select address_key from deliveries where rank > 0 order by rank")
+    assert [row["address_key"] for row in tried] == places
 
 
 def _now():

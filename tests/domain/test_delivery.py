@@ -6,7 +6,10 @@ import pytest
 
 from parley.domain.delivery import Due, decide
 
-OPEN = {"due_at": "now", "leased": False, "moot": False, "past_deadline": False, "behind": False, "early": 0.0}
+OPEN = {
+    "state": "queued", "due_at": "now", "leased": False, "moot": False, "past_deadline": False, "behind": False,
+    "early": 0.0, "barred": None, "tripped": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,12 @@ OPEN = {"due_at": "now", "leased": False, "moot": False, "past_deadline": False,
         ({**OPEN, "behind": True, "early": 5.0}, "behind"),
         ({**OPEN, "early": 0.1}, "early"),
         ({**OPEN, "moot": True, "behind": True}, "moot"),
+        ({**OPEN, "barred": "the user has turned it off", "past_deadline": True}, "skipped"),
+        ({**OPEN, "leased": True, "barred": "the user has turned it off"}, "busy"),
+        ({**OPEN, "tripped": True, "behind": True, "early": 5.0}, "tripped"),
+        ({**OPEN, "tripped": True, "past_deadline": True}, "expired"),
+        ({**OPEN, "state": "accepted"}, "awaiting"),
+        ({**OPEN, "state": "accepted", "past_deadline": True, "tripped": True}, "unconfirmed"),
     ],
 )
 def test_verdicts(row, verdict):

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.adapters.files import load_defaults
-from parley.domain.plan import CHANNELS, Asked, Default, Defaults, Invalid, Override, parse_defaults, plan
+from parley.domain.plan import Asked, Default, Defaults, Invalid, Override, parse_defaults, plan
 from parley.errors import Misconfigured
 
 NOW = datetime(2026, 11, 23, 23, 10, tzinfo=UTC)
 SHIPPED = load_defaults(Path(__file__).parents[2] / "config" / "integrations.yaml")
+CHANNELS = tuple(SHIPPED.channels)
 THREAD = {"channel": "slack", "workspace": "T1", "conversation": "C1", "thread": "1.1", "user": "U1"}
 DIRECT = {**THREAD, "conversation": "D1"}
 EVERYWHERE = (
@@ -178,7 +179,16 @@ def broken(**changes):
     [
         (None, "the file: must be a mapping"),
         ({}, "the file.channels: missing"),
-        ({"channels": {}}, "channels.email: missing"),
+        ({"channels": {}}, "channels: must be a mapping that names at least one"),
+        ({"channels": {"Fax": {}}}, "channels: Fax is no name of a channel"),
+        ({"channels": {"fax": {}}}, "channels.fax.enabled: missing"),
+        (broken(locked=["enabled"]), "channels.slack.because: missing: whoever finds it locked is told why"),
+        (broken(locked=["color"]), "channels.slack.locked: must be a list of enabled, rank, level, patience"),
+        (broken(level="read"), "channels.slack.level: must be one of accepted, delivered, seen"),
+        (broken(retry=[]), "channels.slack.retry: must be a list of durations"),
+        (broken(address={"url": "uri"}), "channels.slack.address: must give each field one of email, phone, url, text"),
+        ({**broken(), "quiet": {"from": 22, "until": "07:00"}}, 'quiet.from: must be a time such as "22:00"'),
+        ({**broken(), "fresh": "soon"}, "fresh: must be a duration such as 90s, 30m or 72h"),
         (broken(color="red"), "channels.slack: unknown field color"),
         (broken(enabled="yes"), "channels.slack.enabled: must be true or false"),
         (broken(rank=0), "channels.slack.rank: must be a whole number from 1, or null"),

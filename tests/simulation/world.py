@@ -46,7 +46,8 @@ AGENTS = parse({
     "desk": {"name": "desk", "description": "Helps.", "instructions": "Help."},
 })  # fmt: skip
 DEFAULTS = Defaults({
-    "slack": Default(True, 1, timedelta(minutes=30)), "email": Default(True, 2, timedelta(hours=12)),
+    "slack": Default(True, 1, timedelta(minutes=30)),
+    "email": Default(True, 2, timedelta(hours=12), address={"address": "email"}),
     "sms": Default(False, None, timedelta(minutes=30)), "webhook": Default(False, None, timedelta(hours=1)),
     "test": Default(False, None, timedelta(minutes=5)),
 })  # fmt: skip
@@ -363,7 +364,7 @@ class World:
         for request_id in order:
             mine = [row for row in states if row[0] == request_id]
             if not any(row[2] in ("delivered", "unknown") for row in mine) and not all(
-                row[2] in ("failed", "expired") for row in mine
+                row[2] in ("failed", "expired", "undeliverable") for row in mine
             ):
                 yield f"nobody was told: {[row[1:3] for row in mine]}"
             arrived = [arrival for arrival in self.arrivals if arrival.request_id == request_id]

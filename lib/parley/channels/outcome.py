@@ -1,7 +1,7 @@
 """
 What became of one attempt to send, in our words; the vendors' words stay in their files.
 
-    Delivered   the vendor took it                              ends with success
+    Delivered   the vendor took it, or it is there              ends with success, when no more is wanted
     Wait        not sent: come back in `seconds`                no fault of the message; nothing is charged
     Retry       surely not sent: something in between failed    the broker tries again, then the sweeper
     Unsure      perhaps sent: the answer was lost               reconciled before it is sent again, or `unknown`
@@ -10,14 +10,19 @@ What became of one attempt to send, in our words; the vendors' words stay in the
 """
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parley.domain.defaults import Level
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """Taken by the vendor; `provider_id` is its name for the message."""
+    """Taken by the vendor, or there, as `level` says; `provider_id` is the vendor's name for the message."""
 
     provider_id: str | None = None
+    level: "Level" = "delivered"
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,11 @@ class Unsure:
 
 @dataclass(frozen=True)
 class Failed:
-    """Permanent for this address or content."""
+    """Permanent for this address or content. `disables`: the address is not to be used again until it is set anew."""
 
     reason: str
     code: str | None = None
+    disables: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,20 @@ class Answer:
     code: str | None = None
     retry_after: float | None = None
     provider_id: str | None = None
+
+
+def retry_after(text: str | None, now: datetime) -> float | None:
+    """Read `Retry-After`: seconds, or a date of RFC 9110; None when there is none that can be read."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    from email.utils import parsedate_to_datetime
+
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds(), 0.0)
 
 
 def kept_waiting(answer: Answer, default: float = 30.0, longest: float = 86_400.0) -> Wait:

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Channel = Literal["slack", "email", "sms", "webhook", "test"]
-Kind = Literal["answer", "failure", "approval", "escalation"]  # what a delivery says
+CHANNEL = r"^[a-z][a-z0-9-]{0,31}$"
+Channel = Annotated[str, StringConstraints(pattern=CHANNEL)]  # which there are: config/integrations.yaml
+Kind = Literal["answer", "failure", "approval", "escalation", "notice"]  # what a delivery says
 Id = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Text = Annotated[str, StringConstraints(max_length=40_000, pattern=r"^[^\x00]*$")]
 

@@ -47,6 +47,8 @@ KEPT: Mapping[str, str] = {
     "users": "until they are erased",
     "user_identities": "as long as their user",
     "user_integrations": "as long as their user, or until they are removed",
+    "endpoints": "as long as the setting that names the receiver",
+    "circuits": "as long as the trouble lasts",
     "knowledge_documents": "what the files say",
     "knowledge_chunks": "what the files say",
     "knowledge_bases": "a row for each base",

@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -85,6 +86,7 @@ class Turn:
     origin: dict[str, Any] | None = None
     delivery: dict[str, Any] | None = None
     traceparent: str | None = None
+    acted_at: datetime | None = None  # when the user last did something about it
     history: tuple[Message, ...] = ()
     journal: dict[int, Step] = field(default_factory=dict)
     summary: str = ""

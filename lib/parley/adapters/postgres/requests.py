@@ -9,12 +9,12 @@ from psycopg.types.json import Jsonb
 
 from parley.adapters.postgres.actions import expire_action, settle, supersede
 from parley.adapters.postgres.database import Database, Row, Transaction
-from parley.adapters.postgres.deliveries import due_of, store_plan
+from parley.adapters.postgres.planned import due_of, store_plan
 from parley.domain import actions, ids, turn
 from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
 from parley.domain.events import Emit, Kind, RequestCreated
-from parley.domain.plan import Asked, Override, Plan, last_resort
+from parley.domain.plan import Asked, Plan, inputs, last_resort
 from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
 from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
 from parley.errors import Unavailable
@@ -340,8 +340,8 @@ def _following(tx: Transaction, row: Row) -> Emit | None:
 def _last_plan(tx: Transaction, row: Row) -> Plan:
     user = tx.row("plan_inputs", user_id=row["user_id"])
     assert user, "a request's user exists"
-    overrides = [Override(o["channel"], o["enabled"], o["rank"], o["config"], str(o["id"])) for o in user["overrides"]]
-    asked = Asked(row["source"], origin=row["origin"], email=user["email"], slack=tuple(user["slack"]))
+    overrides, told = inputs(user)
+    asked = Asked(row["source"], origin=row["origin"], acted_at=row["acted_at"], **told)
     return last_resort(overrides, asked, row["at"])
 
 
@@ -422,4 +422,5 @@ def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
         summary=row["summary"],
         summarised_to=row["summary_seq"],
         tainted=row["tainted"],
+        acted_at=row["acted_at"],
     )

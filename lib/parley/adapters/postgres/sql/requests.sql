@@ -64,6 +64,7 @@ select s.id, s.agent from sessions s
 -- name: standing
 -- Everything that the decision to take a turn is made from.
 select r.*, s.agent as session_agent, s.summary, s.summary_seq, s.tainted, clock_timestamp() as at,
+       greatest(r.created_at, (select max(a.decided_at) from actions a where a.request_id = r.id)) as acted_at,
        clock_timestamp() > r.deadline as past_deadline,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e

@@ -21,10 +21,13 @@ on conflict (kind, value) do nothing
 
 -- name: plan_inputs
 -- What a delivery plan needs to know of the user.
-select u.email, u.timezone,
+select u.email, u.timezone, u.quiet_from, u.quiet_until,
        coalesce((select jsonb_agg(jsonb_build_object('id', i.id, 'channel', i.channel, 'enabled', i.enabled,
-                                                     'rank', i.rank, 'config', i.config) order by i.channel)
-                   from user_integrations i where i.user_id = u.id), '[]') as overrides,
+                                                     'rank', i.rank, 'config', i.config, 'level', i.level,
+                                                     'patience_seconds', i.patience_seconds,
+                                                     'trouble', e.disabled_reason) order by i.channel)
+                   from user_integrations i left join endpoints e on e.integration_id = i.id
+                  where i.user_id = u.id), '[]') as overrides,
        coalesce((select jsonb_agg(n.value order by n.created_at)
                    from user_identities n where n.user_id = u.id and n.kind = 'slack'), '[]') as slack
   from users u where u.id = %(user_id)s
