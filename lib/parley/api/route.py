@@ -7,11 +7,10 @@ and raises Problem. Its docstring is its description.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from werkzeug.datastructures import Headers
 
-from parley.domain.events import Channel
 from parley.domain.keys import Principal, Role
 
 EVERYBODY: frozenset[Role] = frozenset({"user", "support", "admin", "service"})
@@ -105,6 +104,4 @@ def _rule(part: str) -> str:
     if not part.startswith("{"):
         return part
     name = part.strip("{}")
-    if name == "channel":
-        return f"<any({', '.join(get_args(Channel))}):channel>"
     return f"<uuid:{name}>" if name.endswith("_id") and name != "user_id" else f"<{name}>"

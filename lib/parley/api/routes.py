@@ -115,6 +115,8 @@ class Api:
 
     def _answer(self, route: Route, path: dict[str, Any]) -> Answer:
         who = None if route.roles is None else self._admitted(route)
+        if "channel" in path and path["channel"] not in self.desk.defaults().channels:
+            raise Problem("not-found")
         query, body = _query(route), _body(route)
         if who and (named := getattr(body, "user", None)):
             who = self._doorkeeper.acting_for(who, named.email)

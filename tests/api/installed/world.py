@@ -70,6 +70,7 @@ class World:
 def serving(url, broker, log):
     """request-api on this database."""
     settings = {"DATABASE_URL": url, "K_SINK": broker, "WEBHOOK_SIGNING_KEY": SIGNING_KEY, "THREADS": "6"}
+    settings["CONFIG_DIR"] = str(FUNCTIONS.parent / "config")
     with FunctionProcess(FUNCTIONS / "request-api", log, **settings) as process:
         yield process
 

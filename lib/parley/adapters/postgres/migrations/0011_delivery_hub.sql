@@ -66,3 +66,9 @@ create table circuits (
     reason        text,
     code          text
 );
+
+-- Behind the API's wall: what is known of a receiver belongs to whom its setting belongs; trouble is for staff.
+alter table endpoints enable row level security;
+create policy own on endpoints to parley_api
+    using (exists (select from user_integrations i where i.id = endpoints.integration_id));
+alter table circuits enable row level security;

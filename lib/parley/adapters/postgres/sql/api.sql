@@ -121,12 +121,13 @@ select epoch as number, started_at, finished_at, outcome, reason, code, provider
   from delivery_attempts where delivery_id = %(id)s order by epoch
 
 -- name: redeliver
--- What has ended, however it did, is due once more; its patience begins anew.
+-- What has ended, however it did, is due once more, by itself; its patience begins anew.
 update deliveries d
    set state = 'queued', due_at = clock_timestamp(), deadline = clock_timestamp() + patience, attempt = 0, nudges = 0,
-       not_before = null, finished_at = null, reason = null, updated_at = clock_timestamp()
+       failures = 0, mode = 'all', not_before = null, finished_at = null, reason = null, updated_at = clock_timestamp()
   from requests r
- where d.id = %(id)s and d.due_at is null and d.state <> 'planned' and r.id = d.request_id and r.erased_at is null
+ where d.id = %(id)s and d.due_at is null and d.state <> 'planned' and d.rank > 0 and r.id = d.request_id
+   and r.erased_at is null
 returning d.id, d.channel, d.request_id, d.session_id, d.kind, r.traceparent
 
 -- name: integrations_of_user

@@ -178,16 +178,6 @@ update deliveries
    and not (level = 'seen' and %(level)s = 'delivered' and due_at is not null)
 returning id, request_id, session_id, kind, action_id, rank, channel, address_key, also_by, mode, level
 
--- name: redeliver
--- Once more, by itself: nothing else waits for it or ends with it.
-update deliveries d
-   set state = 'queued', due_at = clock_timestamp(), deadline = clock_timestamp() + patience, not_before = null,
-       finished_at = null, reason = null, nudges = 0, failures = 0, mode = 'all', updated_at = clock_timestamp()
-  from requests r
- where d.id = %(id)s and r.id = d.request_id and d.due_at is null and d.rank > 0 and d.state <> 'planned'
-   and coalesce(r.result, r.error) is not null
-returning d.id, d.channel, d.request_id, d.session_id, d.kind, r.traceparent
-
 -- name: replayable
 -- What went, or should have gone, to one receiver in a range of time; the oldest first.
 select d.id from deliveries d

@@ -28,6 +28,13 @@ select u.email, u.timezone, u.quiet_from, u.quiet_until,
                                                      'trouble', e.disabled_reason) order by i.channel)
                    from user_integrations i left join endpoints e on e.integration_id = i.id
                   where i.user_id = u.id), '[]') as overrides,
+       coalesce((select jsonb_object_agg(s.kind || ':' || s.address, 'suppressed: ' || replace(s.reason, '_', ' '))
+                   from suppressions s
+                  where (s.kind, s.address) in (
+                      select 'email', lower(u.email)
+                      union all select 'email', lower(i.config->>'address') from user_integrations i where i.user_id = u.id
+                      union all select 'sms', i.config->>'number' from user_integrations i where i.user_id = u.id)), '{}')
+         as suppressed,
        coalesce((select jsonb_agg(n.value order by n.created_at)
                    from user_identities n where n.user_id = u.id and n.kind = 'slack'), '[]') as slack
   from users u where u.id = %(user_id)s
