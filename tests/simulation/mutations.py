@@ -70,7 +70,8 @@ MUTATIONS = [
              "where request_id = %(id)s and state = 'done'"),
     Mutation("wake before a tool", patch=(Steps, "_was_asleep", lambda *_: False)),
     Mutation("fence of a delivery", "end_delivery",
-             "and epoch = %(epoch)s and state in ('sending', 'queued', 'parked', 'deferred', 'accepted')", near=("send", "deliveries.record"),
+             "and epoch = %(epoch)s and state in ('sending', 'queued', 'parked', 'deferred', "
+             "'accepted')", near=("send", "deliveries.record"),
              is_subtle=True),
     Mutation("lease of a delivery", "delivery_standing", "coalesce(d.lease_until > clock_timestamp(), false)", "false",
              is_subtle=True),
@@ -78,7 +79,7 @@ MUTATIONS = [
     Mutation("doubt about an attempt", "delivery_standing",
              "and (a.outcome is null or a.outcome = 'unsure'))", "and false)"),
     Mutation("the next rank", "next_planned", "and d.rank > %(rank)s", "and false"),
-    Mutation("one success is enough", "cancel_planned", "and state = 'planned'", "and false"),
+    Mutation("one success is enough", "cancel_others", "and state in (", "and false and state in ("),
     Mutation("stable keys of effects", patch=(turn.Turn, "journaled", lambda self, mark: next(
         (step for step in self.journal.values() if step.fingerprint == mark and not step.started), None))),
 ]  # fmt: skip
