@@ -15,8 +15,9 @@ try:
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
     from parley.adapters.postgres.slack_messages import Paces, SlackMessages
-    from parley.adapters.slack_api import SlackApi
     from parley.adapters.slack_delivery import SlackChannel
+    from parley.adapters.slack_tokens import SlackSettings, apis
+    from parley.adapters.slack_workspaces import SlackWorkspaces
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady
 except ModuleNotFoundError as missing:
@@ -25,11 +26,9 @@ except ModuleNotFoundError as missing:
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=deliver-slack`") from missing
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(SlackSettings):
     database_url: str
-    slack_bot_token: str
-    slack_api_url: str = "https://slack.com/api/"
     slack_pace_seconds: config.Seconds = 1
     delivery_lease_seconds: config.Seconds = 60
 
@@ -37,8 +36,8 @@ class Config:
 def build(cfg: Config) -> Courier:
     database = Database(cfg.database_url, name="deliver-slack", min_schema=4)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
-    api = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
-    channel = SlackChannel(api, SlackMessages(database), Paces(database, cfg.slack_pace_seconds))
+    messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)
+    channel = SlackWorkspaces(apis(cfg, lambda: database), lambda api: SlackChannel(api, messages, paces))
     return Courier("slack", store, channel, can_ask=True)
 
 

@@ -20,8 +20,8 @@ try:
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
     from parley.adapters.slack import Slack
-    from parley.adapters.slack_api import SlackApi
     from parley.adapters.slack_surface import Surface
+    from parley.adapters.slack_tokens import SlackSettings, apis, forgetting
     from parley.deeds import Deeds
     from parley.domain.events import MessageReceived
     from parley.intake import Intake
@@ -31,12 +31,10 @@ except ModuleNotFoundError as missing:
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=normalize`") from missing
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(SlackSettings):
     database_url: str
     event_key: tuple[str, ...]
-    slack_bot_token: str
-    slack_api_url: str = "https://slack.com/api/"
     slack_hooks: str = "hooks.slack.com"
     config_dir: Path = Path(__file__).parent / "config"
     allow_unsigned_events: bool = False
@@ -48,15 +46,16 @@ class Config:
 def build(cfg: Config) -> Intake:
     database = Database(cfg.database_url, name="normalize", min_schema=8)
     requests = Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds)
-    api = SlackApi(cfg.slack_bot_token, cfg.slack_api_url)
-    surface = Surface(lambda _: api, hooks=cfg.slack_hooks)
+    api_of = apis(cfg, lambda: database)
+    surface = Surface(api_of, hooks=cfg.slack_hooks)
     prompts = partial(load_prompts, cfg.config_dir / "slack.yaml")
     return Intake(
         Users(database),
         requests,
-        Slack(cfg.slack_bot_token, cfg.slack_api_url),
+        Slack(api_of),
         keys=None if cfg.allow_unsigned_events else cfg.event_key,
         deeds=Deeds(Chat(database), requests, Actions(database), surface, prompts=prompts),
+        forget=forgetting(cfg, database),
     )
 
 

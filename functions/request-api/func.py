@@ -22,6 +22,7 @@ try:
     from parley.adapters.postgres.requests import Requests
     from parley.api.desk import Rules
     from parley.api.routes import Api, most_waiters
+    from parley.api.slack_install import InstallSettings, slack_app
     from parley.domain.overdue import Pace
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
@@ -29,8 +30,8 @@ except ModuleNotFoundError as missing:
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=request-api`") from missing
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(InstallSettings):
     database_url: str
     k_sink: str
     webhook_signing_key: str
@@ -39,7 +40,6 @@ class Config:
     deadline_seconds: config.Seconds = 900
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
-    public_url: str = ""
     cors_origins: tuple[str, ...] = ()
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
@@ -53,6 +53,7 @@ def build(cfg: Config) -> Api:
         most_waiters=most_waiters(cfg.threads),
         leaving=runtime.leaving.is_set,
         public_url=cfg.public_url.rstrip("/"),
+        slack_app=slack_app(cfg, database),
         origins=cfg.cors_origins,
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )

@@ -190,6 +190,9 @@ class SlackStandIn:
             if call["method"] == "oauth.v2.access":
                 return as_json(self.oauth.access(request))
             call["arguments"] = read(call["method"], request, self._opens)
+            if call["method"] == "auth.revoke":
+                self.oauth.revoke(request.headers["authorization"].partition(" ")[2])
+                return as_json({"ok": True, "revoked": True})
             if call["method"] == "chat.postMessage" and (reply := self.faults.too_fast(call["arguments"]["channel"])):
                 call["error"] = "ratelimited"
                 return reply

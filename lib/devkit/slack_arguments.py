@@ -20,6 +20,7 @@ from devkit.serving import Request
 _METHODS: Mapping[str, str] = {
     "apps.connections.open": "",
     "auth.test": "",
+    "auth.revoke": "test:boolean",
     "users.info": "user:string! include_locale:boolean",
     "users.lookupByEmail": "email:string!",
     "conversations.open": "channel:string return_im:boolean users:list prevent_creation:boolean",

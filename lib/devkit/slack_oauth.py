@@ -56,10 +56,9 @@ class OAuth:
             return "invalid_auth"
         return "" if self._clock() < until else "token_expired"
 
-    def revoke_all(self) -> None:
-        """The app was removed."""
-        self._tokens.clear()
-        self._refresh.clear()
+    def revoke(self, token: str) -> None:
+        """auth.revoke."""
+        self._tokens.pop(token, None)
 
     def access(self, request: Request) -> dict[str, Any]:
         """oauth.v2.access. Raises Refused."""

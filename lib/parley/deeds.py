@@ -68,9 +68,11 @@ class Decisions(Protocol):
 class Surface(Protocol):
     """What the chat system shows of us besides messages. Each raises Unavailable, Rejected."""
 
-    def fill(self, workspace: str, view_id: str, view: Row) -> None: ...
-    def publish_home(self, workspace: str, user: str, view: Row) -> None: ...
-    def suggest(self, workspace: str, conversation: str, thread: str, prompts: Sequence[Mapping[str, str]]) -> None: ...
+    def fill(self, workspace: str, enterprise: str, view_id: str, view: Row) -> None: ...
+    def publish_home(self, workspace: str, enterprise: str, user: str, view: Row) -> None: ...
+    def suggest(
+        self, workspace: str, enterprise: str, conversation: str, thread: str, prompts: Sequence[Mapping[str, str]]
+    ) -> None: ...
     def reply(self, url: str, message: Row) -> None: ...
 
 
@@ -153,13 +155,13 @@ class Deeds:
                 self._reply(done, "Forgotten. What you write next begins a new conversation.")
             case "preferences":
                 view = slack_views.preferences(self._chat.preferences(user_id))
-                self._show(self._surface.fill, done.workspace, done.view, view)
+                self._show(self._surface.fill, done.workspace, done.enterprise, done.view, view)
 
     def _opened(self, done: MessageReceived, user_id: UUID) -> None:
         if done.name == "home":
             self._home(done, user_id)
         elif prompts := self._prompts():
-            self._show(self._surface.suggest, done.workspace, done.conversation, done.thread, prompts)
+            self._show(self._surface.suggest, done.workspace, done.enterprise, done.conversation, done.thread, prompts)
 
     def _submitted(self, done: MessageReceived, user_id: UUID) -> None:
         self._chat.prefer(user_id, done.values)
@@ -171,7 +173,7 @@ class Deeds:
 
     def _home(self, done: MessageReceived, user_id: UUID) -> None:
         view = slack_views.home(self._chat.recent(user_id), self._chat.preferences(user_id))
-        self._show(self._surface.publish_home, done.workspace, done.sender, view)
+        self._show(self._surface.publish_home, done.workspace, done.enterprise, done.sender, view)
 
     def _home_again(self, done: MessageReceived, user_id: UUID) -> None:
         """Show the Home tab anew when that is where the button was."""

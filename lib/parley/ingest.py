@@ -33,7 +33,7 @@ class Sender(Protocol):
 class Forms(Protocol):
     """The chat system's forms."""
 
-    def open(self, workspace: str, trigger: str, view: Mapping[str, Any]) -> str:
+    def open(self, workspace: str, enterprise: str, trigger: str, view: Mapping[str, Any]) -> str:
         """Show a form to whoever pulled the trigger; gives its id. Raises Unavailable, Rejected."""
 
 
@@ -80,7 +80,7 @@ class Ingest:
     def _act(self, found: Found) -> None:
         data = dict(found.data or {})
         if found.view:
-            data["view"] = self._forms.open(found.workspace, found.trigger, found.view)
+            data["view"] = self._forms.open(found.workspace, found.enterprise, found.trigger, found.view)
         if found.data:
             self._sender.send(self._event(data))
 

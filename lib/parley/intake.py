@@ -6,7 +6,7 @@ message's identity.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -33,7 +33,7 @@ class Profile(Protocol):
 class Directory(Protocol):
     """The chat system's people."""
 
-    def profile(self, user: str, /) -> Profile:
+    def profile(self, workspace: str, enterprise: str, user: str, /) -> Profile:
         """Look a person up. Raises Unavailable."""
 
 
@@ -73,14 +73,23 @@ class Intake:
     """The handler of normalize."""
 
     def __init__(
-        self, people: People, store: Store, directory: Directory, keys: Sequence[str] | None, deeds: Deeds
+        self,
+        people: People,
+        store: Store,
+        directory: Directory,
+        keys: Sequence[str] | None,
+        deeds: Deeds,
+        forget: Callable[[str], bool] | None = None,
     ) -> None:
-        """`keys` sign the events; None accepts unsigned ones, for development."""
+        """
+        `keys` sign the events; None accepts unsigned ones, for development. `forget` drops the tokens of a workspace.
+        """
         self._people = people
         self._store = store
         self._directory = directory
         self._keys = keys
         self._deeds = deeds
+        self._forget = forget
         self.ready = store.ready
         self.close = store.close
 
@@ -91,10 +100,16 @@ class Intake:
 
     def __call__(self, message: MessageReceived) -> Emit | None:
         if message.kind == "uninstalled":
-            log.error("the app was removed from a workspace", extra={"fields": {"workspace": message.workspace}})
+            self._removed(message)
             return None
         user_id = self._who(message)
         return self._asked(message, user_id) if message.kind == "message" else self._deeds(message, user_id)
+
+    def _removed(self, message: MessageReceived) -> None:
+        """Forget the tokens of a place that has removed us; of an organisation, when that has us as a whole."""
+        place = message.enterprise or message.workspace
+        known = self._forget(place) if self._forget else False
+        log.error("the app was removed from a workspace", extra={"fields": {"workspace": place, "known": known}})
 
     def _asked(self, message: MessageReceived, user_id: UUID) -> Emit | None:
         thread = f"{message.origin}:{message.workspace}:{message.conversation}:{message.thread}"
@@ -110,7 +125,7 @@ class Intake:
         identity = f"{message.workspace}:{message.sender}"
         if known := self._people.known(message.origin, identity):
             return known
-        profile = self._directory.profile(message.sender)
+        profile = self._directory.profile(message.workspace, message.enterprise, message.sender)
         return self._people.meet(
             message.origin, identity, email=profile.email, name=profile.name, timezone=profile.timezone
         )
@@ -118,6 +133,8 @@ class Intake:
 
 def _request(message: MessageReceived, user_id: UUID, thread: str) -> NewRequest:
     address = {"channel": message.origin, "workspace": message.workspace, "conversation": message.conversation}
+    if message.enterprise:
+        address["enterprise"] = message.enterprise
     return NewRequest(
         id=ids.new(),
         user_id=user_id,

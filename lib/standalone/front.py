@@ -1,6 +1,7 @@
 """
 The one door of the single process: paths to functions.
 
+    /slack/install, /slack/oauth_redirect   request-api
     /slack/…            slack-ingest
     /api/…, /openapi…, /r/…   request-api
     /functions/NAME/…   any function, as the broker would call it (for `func invoke` and `kn event`)
@@ -19,7 +20,14 @@ from parley.runtime import Function
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-_PREFIXES = {"/slack": "slack-ingest", "/api": "request-api", "/openapi": "request-api", "/r/": "request-api"}
+_PREFIXES = {
+    "/slack/install": "request-api",
+    "/slack/oauth_redirect": "request-api",
+    "/slack": "slack-ingest",
+    "/api": "request-api",
+    "/openapi": "request-api",
+    "/r/": "request-api",
+}
 
 
 class Front:

@@ -14,6 +14,7 @@ from parley.adapters.slack_tokens import Tokens
 from parley.errors import Misconfigured, Rejected, Unavailable
 
 KEY = Fernet.generate_key().decode()
+ALLOWED = ("T0PARLEY1", "T7", "E1")
 REDIRECT = "https://parley.example/slack/oauth_redirect"
 
 
@@ -48,20 +49,20 @@ def age(database_url, interval):
 
 def test_code_becomes_a_token_that_opens(slack, tokens):
     """After an installation, the workspace's own token is used; one that has not installed us is refused."""
-    tokens().install(slack.oauth.agree(), REDIRECT)
+    tokens().install(slack.oauth.agree(), REDIRECT, ALLOWED)
 
-    answer, data = tokens()("T0PARLEY1").call(5, lambda client: client.users_info(user=ALICE))
+    answer, data = tokens()("T0PARLEY1", None).call(5, lambda client: client.users_info(user=ALICE))
 
     assert (answer.status, data["user"]["id"]) == (200, ALICE)
     with pytest.raises(Rejected, match="not installed"):
-        tokens()("T9")
+        tokens()("T9", None)
 
 
 @pytest.mark.parametrize("code", ["code-9", ""])
 def test_code_that_is_none_installs_nothing(tokens, store, code):
     """Slack refuses it, and nothing is kept."""
     with pytest.raises(Rejected, match="invalid_code"):
-        tokens().install(code, REDIRECT)
+        tokens().install(code, REDIRECT, ALLOWED)
 
     assert store.find("T0PARLEY1") is None
 
@@ -69,24 +70,24 @@ def test_code_that_is_none_installs_nothing(tokens, store, code):
 def test_code_works_once(slack, tokens):
     """A page that is loaded again installs nothing twice."""
     code = slack.oauth.agree()
-    tokens().install(code, REDIRECT)
+    tokens().install(code, REDIRECT, ALLOWED)
 
     with pytest.raises(Rejected, match="invalid_code"):
-        tokens().install(code, REDIRECT)
+        tokens().install(code, REDIRECT, ALLOWED)
 
 
 def test_organisation_opens_its_workspaces(slack, tokens):
     """Installed as a whole, one token serves all; a workspace's own installation comes first."""
-    tokens().install(slack.oauth.agree(team=None, enterprise="E1"), REDIRECT)
+    tokens().install(slack.oauth.agree(team=None, enterprise="E1"), REDIRECT, ALLOWED)
     whole = tokens().token("T7", "E1")
-    tokens().install(slack.oauth.agree(team="T7", enterprise="E1"), REDIRECT)
+    tokens().install(slack.oauth.agree(team="T7", enterprise="E1"), REDIRECT, ALLOWED)
 
     assert tokens().token("T7", "E1") != whole == tokens().token("T8", "E1")
 
 
 def test_tokens_are_sealed_at_rest(slack, tokens, database_url):
     """A dump of the database opens no workspace, and a new key can take over while the old one still opens."""
-    tokens().install(slack.oauth.agree(rotates=True), REDIRECT)
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
     token = tokens().token("T0PARLEY1")
 
     with psycopg.connect(database_url) as connection:
@@ -106,7 +107,7 @@ def test_key_that_is_none_is_named(key):
 
 def test_stale_token_is_refreshed_by_one_of_many(slack, tokens, database_url):
     """Twenty processes find it stale at once: Slack is asked once, and everybody has a token that opens."""
-    tokens().install(slack.oauth.agree(rotates=True), REDIRECT)
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
     age(database_url, "11 hours")
     start = threading.Barrier(20)
 
@@ -125,7 +126,7 @@ def test_stale_token_is_refreshed_by_one_of_many(slack, tokens, database_url):
 
 def test_token_works_on_while_slack_cannot_refresh_it(slack, tokens, database_url):
     """The old one has two hours left; when it is over, whoever needs it tries again later."""
-    tokens().install(slack.oauth.agree(rotates=True), REDIRECT)
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
     age(database_url, "11 hours")
     slack.fail(Fault("status", status=500, method="oauth.v2.access", times=2))
     old = tokens().token("T0PARLEY1")
@@ -139,7 +140,7 @@ def test_token_works_on_while_slack_cannot_refresh_it(slack, tokens, database_ur
 
 def test_refresh_that_died_is_taken_over(slack, tokens, store, database_url):
     """A process that was killed while it refreshed holds nobody up for longer than its lease."""
-    tokens().install(slack.oauth.agree(rotates=True), REDIRECT)
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
     age(database_url, "13 hours")
     assert store.take_refresh(store.find("T0PARLEY1"))
     with pytest.raises(Unavailable, match="another process"):
@@ -154,7 +155,7 @@ def test_refresh_that_died_is_taken_over(slack, tokens, store, database_url):
 def test_workspace_that_has_removed_us_is_forgotten(slack, tokens, store):
     """Within a minute in every process, at once in a new one."""
     process = tokens()
-    process.install(slack.oauth.agree(), REDIRECT)
+    process.install(slack.oauth.agree(), REDIRECT, ALLOWED)
     token = process.token("T0PARLEY1")
 
     assert store.remove("T0PARLEY1")
@@ -169,7 +170,17 @@ def test_workspace_that_has_removed_us_is_forgotten(slack, tokens, store):
 def test_nothing_is_remembered_that_was_not_asked(slack, tokens):
     """Between two calls the store is not asked again, within a minute."""
     process = tokens()
-    process.install(slack.oauth.agree(), REDIRECT)
+    process.install(slack.oauth.agree(), REDIRECT, ALLOWED)
 
     assert process.token("T0PARLEY1") == process.token("T0PARLEY1")
     assert len(slack.calls("oauth.v2.access")) == 1
+
+
+def test_workspace_that_is_not_on_the_list_is_given_back(slack, tokens, store):
+    """Whoever finds the page adds us nowhere else: the token is revoked, and nothing is kept."""
+    with pytest.raises(Rejected, match="not on the list"):
+        tokens().install(slack.oauth.agree(team="T9"), REDIRECT, ALLOWED)
+
+    assert store.find("T9") is None
+    assert slack.calls("auth.revoke")[0]["error"] is None
+    assert slack.oauth.is_valid("xoxb-2") == "invalid_auth"

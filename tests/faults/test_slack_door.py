@@ -13,6 +13,7 @@ from parley import envelope
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.adapters.slack import Slack
+from parley.adapters.slack_api import SlackApi
 from parley.domain.events import MessageReceived
 from parley.errors import Unavailable
 from parley.intake import Intake
@@ -45,7 +46,11 @@ def broker():
 def intake(slack, database):
     """normalize, to be given what the broker has kept."""
     return Intake(
-        Users(database), Requests(database), Slack(slack.token, slack.api_url), ["key"], deeds=lambda *_: None
+        Users(database),
+        Requests(database),
+        Slack(lambda *_: SlackApi(slack.token, slack.api_url)),
+        ["key"],
+        deeds=lambda *_: None,
     )
 
 
@@ -148,7 +153,13 @@ def test_normalize_that_is_down_delays_and_loses_nothing(slack, broker, tmp_path
             return super().known(kind, value)
 
     users = Away(database)
-    intake = Intake(users, Requests(database), Slack(slack.token, slack.api_url), ["key"], deeds=lambda *_: None)
+    intake = Intake(
+        users,
+        Requests(database),
+        Slack(lambda *_: SlackApi(slack.token, slack.api_url)),
+        ["key"],
+        deeds=lambda *_: None,
+    )
     with door(slack, broker, tmp_path) as process:
         attempts = deliver(slack, process.url)
     [event] = broker.kept

@@ -46,10 +46,10 @@ def slack():
 def desk(slack, database):
     """slack-ingest's door and normalize behind it, with a broker that hands over at once."""
     api = SlackApi(slack.token, slack.api_url)
-    surface = Surface(lambda _: api, hooks=slack.url.removeprefix("http://"))
+    surface = Surface(lambda *_: api, hooks=slack.url.removeprefix("http://"))
     requests = Requests(database)
     deeds = Deeds(Chat(database), requests, Actions(database), surface, prompts=lambda: PROMPTS)
-    intake = Intake(Users(database), requests, Slack(slack.token, slack.api_url), ["key"], deeds)
+    intake = Intake(Users(database), requests, Slack(lambda *_: api), ["key"], deeds)
     return Desk(slack, surface, intake)
 
 

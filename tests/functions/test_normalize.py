@@ -27,7 +27,7 @@ class Directory:
         self.people = {}
         self.is_down = False
 
-    def profile(self, user):
+    def profile(self, workspace, enterprise, user):
         self.asked += 1
         if self.is_down:
             raise Unavailable("users.info: Slack cannot be reached")

@@ -37,7 +37,7 @@ class Forms:
         self.order = order
         self.is_down = False
 
-    def open(self, workspace, trigger, view):
+    def open(self, workspace, _enterprise, trigger, view):
         if self.is_down:
             raise Unavailable("views.open: expired_trigger_id")
         self.order.append((workspace, trigger, view["callback_id"]))

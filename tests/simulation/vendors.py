@@ -121,5 +121,5 @@ class Person:
 
 
 class Directory:
-    def profile(self, user: str) -> Person:
+    def profile(self, _workspace: str, _enterprise: str, user: str) -> Person:
         return Person(f"{user.lower()}@example.org", user)

@@ -8,6 +8,7 @@ import yaml
 from wiring.conftest import ROOT
 
 from parley import ingest
+from parley.api import slack_install
 from parley.channels import slack_actions
 from parley.channels.slack_inbound import events, interactions
 
@@ -19,6 +20,7 @@ OF_METHODS = {
     "chat.startStream": {"chat:write"},
     "chat.appendStream": {"chat:write"},
     "chat.stopStream": {"chat:write"},
+    "auth.revoke": set(),
     "users.info": {"users:read", "users:read.email"},
     "users.lookupByEmail": {"users:read.email", "users:read"},
     "conversations.open": {"im:write"},
@@ -66,7 +68,7 @@ def test_scopes_are_those_that_the_code_uses(manifest):
     used = set().union(*(OF_METHODS[name] for name in methods()), *(OF_EVENTS.get(name, set()) for name in subscribed))
 
     assert methods() >= {"chat.postMessage", "views.open", "users.info"}
-    assert set(manifest["oauth_config"]["scopes"]["bot"]) == used | {"commands"}
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) == used | {"commands"} == set(slack_install.SCOPES)
 
 
 def test_events_are_those_that_are_read(manifest):
@@ -104,6 +106,7 @@ def test_addresses_are_those_that_are_served(manifest):
 
     assert tuple(urlsplit(url).path for url in urls) == ingest.PATHS
     assert settings["interactivity"]["message_menu_options_url"] == urls[2]
+    assert [urlsplit(url).path for url in manifest["oauth_config"]["redirect_urls"]] == [slack_install.PATH]
     assert {urlsplit(url).netloc for url in [*urls, *manifest["oauth_config"]["redirect_urls"]]} == {"parley.example"}
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from parley.adapters.slack_api import SlackApi
+from parley.adapters.slack_tokens import ApiOf
 from parley.channels.outcome import MaybeSent, NotSent
 from parley.errors import Unavailable
 
@@ -19,15 +19,17 @@ class Profile:
 
 
 class Slack:
-    """One workspace, by its bot token. `url` ends with `/api/`."""
+    """The people of every workspace that `api_of` opens."""
 
-    def __init__(self, token: str, url: str) -> None:
-        self._api = SlackApi(token, url)
+    def __init__(self, api_of: ApiOf) -> None:
+        self._api_of = api_of
 
-    def profile(self, user: str) -> Profile:
+    def profile(self, workspace: str, enterprise: str, user: str) -> Profile:
         """Look a person up; nothing is known of one whom Slack does not show. Raises Unavailable."""
         try:
-            answer, data = self._api.call(5, lambda client: client.users_info(user=user))
+            answer, data = self._api_of(workspace, enterprise or None).call(
+                5, lambda client: client.users_info(user=user)
+            )
         except (NotSent, MaybeSent) as error:
             raise Unavailable("users.info: Slack cannot be reached") from error
         if answer.code in _NOBODY:

@@ -6,6 +6,7 @@ slack_sdk is imported when Slack is first called: most events need no call.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parley.channels.outcome import Answer, MaybeSent, NotSent
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 _silent = logging.Logger("slack_sdk.silent", logging.CRITICAL)  # noqa: LOG001 - one that nobody configures
 
 
+@dataclass(frozen=True)
 class SlackApi:
     """One workspace, by its bot token. `url` ends with `/api/`."""
 
-    def __init__(self, token: str, url: str) -> None:
-        self._token = token
-        self._url = url
+    token: str = field(repr=False)
+    url: str
 
     def load(self) -> None:
         """Import what a call needs."""
@@ -38,7 +39,7 @@ class SlackApi:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         client = WebClient(
-            self._token, base_url=self._url, timeout=max(1, int(timeout)), retry_handlers=[], logger=_silent
+            self.token, base_url=self.url, timeout=max(1, int(timeout)), retry_handlers=[], logger=_silent
         )
         try:
             answer = method(client)

@@ -7,11 +7,11 @@ led to it, or seen anew the next time somebody looks.
 
 import http.client
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from parley.adapters.slack_api import SlackApi
+from parley.adapters.slack_tokens import ApiOf
 from parley.channels.outcome import Answer, MaybeSent, NotSent
 from parley.errors import Rejected, Unavailable
 
@@ -21,30 +21,32 @@ _CALM = 5.0
 
 
 class Surface:
-    """`api_of(workspace)` gives the Web API of a workspace; `hooks` is the host of the URLs that replies go to."""
+    """`api_of` gives the Web API of a workspace; `hooks` is the host of the URLs that replies go to."""
 
-    def __init__(self, api_of: Callable[[str], SlackApi], *, hooks: str = "hooks.slack.com") -> None:
+    def __init__(self, api_of: ApiOf, *, hooks: str = "hooks.slack.com") -> None:
         self._api_of = api_of
         self._hooks = hooks
 
-    def open(self, workspace: str, trigger: str, view: Mapping[str, Any]) -> str:
+    def open(self, workspace: str, enterprise: str, trigger: str, view: Mapping[str, Any]) -> str:
         """Show a form; gives its id. Raises Unavailable, and Rejected when its trigger has died."""
         arguments = {"trigger_id": trigger, "view": view}
-        return str(self._done(workspace, "views.open", arguments, _HURRY)["view"]["id"])
+        return str(self._done(workspace, enterprise, "views.open", arguments, _HURRY)["view"]["id"])
 
-    def fill(self, workspace: str, view_id: str, view: Mapping[str, Any]) -> None:
+    def fill(self, workspace: str, enterprise: str, view_id: str, view: Mapping[str, Any]) -> None:
         """Show a form anew that is open. Raises Unavailable, and Rejected when it was closed."""
-        self._done(workspace, "views.update", {"view_id": view_id, "view": view})
+        self._done(workspace, enterprise, "views.update", {"view_id": view_id, "view": view})
 
-    def publish_home(self, workspace: str, user: str, view: Mapping[str, Any]) -> None:
+    def publish_home(self, workspace: str, enterprise: str, user: str, view: Mapping[str, Any]) -> None:
         """Show somebody's Home tab anew. Raises Unavailable, Rejected."""
-        self._done(workspace, "views.publish", {"user_id": user, "view": view})
+        self._done(workspace, enterprise, "views.publish", {"user_id": user, "view": view})
 
-    def suggest(self, workspace: str, conversation: str, thread: str, prompts: Sequence[Mapping[str, str]]) -> None:
+    def suggest(
+        self, workspace: str, enterprise: str, conversation: str, thread: str, prompts: Sequence[Mapping[str, str]]
+    ) -> None:
         """Suggest what to ask. Raises Unavailable, Rejected."""
         arguments = {"channel_id": conversation, "prompts": [dict(one) for one in prompts]}
         where = {"thread_ts": thread} if thread else {}
-        self._done(workspace, "assistant.threads.setSuggestedPrompts", {**arguments, **where})
+        self._done(workspace, enterprise, "assistant.threads.setSuggestedPrompts", {**arguments, **where})
 
     def reply(self, url: str, message: Mapping[str, Any]) -> None:
         """Answer a command or a click, seen by who did it. Raises Unavailable, and Rejected for a URL that is over."""
@@ -66,10 +68,10 @@ class Surface:
             raise Rejected(f"the reply URL answered {status}")
 
     def _done(
-        self, workspace: str, method: str, arguments: Mapping[str, Any], timeout: float = _CALM
+        self, workspace: str, enterprise: str, method: str, arguments: Mapping[str, Any], timeout: float = _CALM
     ) -> Mapping[str, Any]:
         try:
-            answer, data = self._api_of(workspace).call(
+            answer, data = self._api_of(workspace, enterprise or None).call(
                 timeout, lambda client: client.api_call(method, json=dict(arguments))
             )
         except (NotSent, MaybeSent) as error:

@@ -6,14 +6,17 @@ Source: https://docs.slack.dev/authentication/using-token-rotation (12 hours; a 
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from parley.adapters.postgres.installations import Installation
 from parley.adapters.slack_api import SlackApi
 from parley.channels.outcome import MaybeSent, NotSent
-from parley.errors import Rejected, Unavailable
+from parley.errors import Misconfigured, Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.installations import Installation
 
 log = logging.getLogger("parley.slack")
 
@@ -21,12 +24,73 @@ REMEMBERED = 60.0  # seconds: a workspace that has removed us is asked no longer
 _TIMEOUT = 10.0
 
 
+ApiOf = Callable[[str, str | None], SlackApi]
+
+
 class Store(Protocol):
     """The installations."""
 
-    def find(self, workspace: str, enterprise: str | None = None) -> Installation | None: ...
-    def put(self, one: Installation) -> None: ...
-    def take_refresh(self, one: Installation) -> bool: ...
+    def find(self, workspace: str, enterprise: str | None = None) -> "Installation | None": ...
+    def put(self, one: "Installation") -> None: ...
+    def take_refresh(self, one: "Installation") -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackSettings:
+    """One workspace by the token of `slack_bot_token`, else many whose sealed tokens `slack_token_key` opens."""
+
+    slack_bot_token: str | None = None
+    slack_token_key: tuple[str, ...] = ()
+    slack_client_id: str | None = None
+    slack_client_secret: str | None = None
+    slack_api_url: str = "https://slack.com/api/"
+
+
+def apis(settings: SlackSettings, database: Callable[[], "Database"]) -> ApiOf:
+    """
+    Give what opens the Web API of a workspace: see `Tokens.__call__`. The database is asked for when it is needed.
+
+    Raises Misconfigured when no setting opens any workspace.
+    """
+    if settings.slack_bot_token:
+        one = SlackApi(settings.slack_bot_token, settings.slack_api_url)
+        return lambda _, __: one
+    if not settings.slack_token_key:
+        raise Misconfigured("SLACK_BOT_TOKEN: required, unless SLACK_TOKEN_KEY opens the tokens of many workspaces")
+    kept: list[Tokens] = []
+
+    def of(workspace: str, enterprise: str | None) -> SlackApi:
+        if not kept:
+            kept.append(tokens(settings, database()))
+        return kept[0](workspace, enterprise)
+
+    return of
+
+
+def opened(url: str | None, *, name: str) -> "Database":
+    """Give a database that is opened only when a token of many is needed. Raises Misconfigured when there is none."""
+    from parley.adapters.postgres.database import Database
+
+    if not url:
+        raise Misconfigured("DATABASE_URL: required for the tokens of many workspaces, not set")
+    return Database(url, name=name, max_connections=1)
+
+
+def forgetting(settings: SlackSettings, database: "Database") -> Callable[[str], bool] | None:
+    """Give what forgets a workspace that has removed us; None where one token is a setting."""
+    if settings.slack_bot_token:
+        return None
+    return lambda workspace: bool(database.run("remove_installation", workspace=workspace))
+
+
+def tokens(settings: SlackSettings, database: "Database") -> "Tokens":
+    """Give the tokens of many workspaces. Raises Misconfigured for keys that are none."""
+    from parley.adapters.postgres.installations import Installations
+    from parley.adapters.sealing import Seal
+
+    seal = Seal("SLACK_TOKEN_KEY", settings.slack_token_key)
+    store = Installations(database, seal.close, seal.open)
+    return Tokens(store, settings.slack_api_url, settings.slack_client_id, settings.slack_client_secret)
 
 
 class Tokens:
@@ -71,7 +135,7 @@ class Tokens:
         self._known[place] = (now + REMEMBERED, found.token)
         return found.token
 
-    def refreshed(self, one: Installation) -> Installation:
+    def refreshed(self, one: "Installation") -> "Installation":
         """Give the installation with a new token, if this is the process that asks for one."""
         if not one.refresh_token or not self._store.take_refresh(one):
             if one.is_over:
@@ -94,23 +158,17 @@ class Tokens:
         log.info("token refreshed", extra={"fields": {"workspace": one.workspace}})
         return new
 
-    def install(self, code: str, redirect_uri: str) -> Installation:
-        """Trade the code of an installation for its tokens, and keep them. Raises Rejected, Unavailable."""
+    def install(self, code: str, redirect_uri: str, allowed: Sequence[str]) -> "Installation":
+        """
+        Trade the code of an installation for its tokens, and keep them, in a place that is allowed.
+
+        Raises Rejected, and Unavailable. What was granted elsewhere is given back.
+        """
         data = self._access(code=code, redirect_uri=redirect_uri)
-        is_whole = bool(data.get("is_enterprise_install"))
-        team, enterprise = data.get("team") or {}, data.get("enterprise") or {}
-        place = enterprise.get("id") if is_whole else team.get("id")
-        if not place or data.get("token_type") != "bot":
-            raise Rejected("Slack gave no token of a bot")
-        one = Installation(
-            workspace=str(place),
-            enterprise=enterprise.get("id"),
-            bot_user=str(data.get("bot_user_id", "")),
-            token=str(data["access_token"]),
-            scopes=tuple(str(data.get("scope", "")).split(",")),
-            refresh_token=data.get("refresh_token"),
-            expires_in=data.get("expires_in"),
-        )
+        one = _granted(data)
+        if one.workspace not in allowed and one.enterprise not in allowed:
+            SlackApi(one.token, self._url).call(_TIMEOUT, lambda client: client.auth_revoke())
+            raise Rejected("this workspace is not on the list")
         self._store.put(one)
         return one
 
@@ -125,3 +183,21 @@ class Tokens:
         if answer.code or answer.status != 200:
             raise Rejected(f"oauth.v2.access: {answer.code or answer.status}")
         return data
+
+
+def _granted(data: Mapping[str, Any]) -> "Installation":
+    from parley.adapters.postgres.installations import Installation
+
+    team, enterprise = data.get("team") or {}, data.get("enterprise") or {}
+    place = enterprise.get("id") if data.get("is_enterprise_install") else team.get("id")
+    if not place or data.get("token_type") != "bot":
+        raise Rejected("Slack gave no token of a bot")
+    return Installation(
+        workspace=str(place),
+        enterprise=enterprise.get("id"),
+        bot_user=str(data.get("bot_user_id", "")),
+        token=str(data["access_token"]),
+        scopes=tuple(str(data.get("scope", "")).split(",")),
+        refresh_token=data.get("refresh_token"),
+        expires_in=data.get("expires_in"),
+    )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from parley.adapters.postgres.actions import Actions
@@ -24,6 +24,9 @@ from parley.domain.plan import Defaults
 from parley.domain.requests import Accepted, NewRequest
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
+
+if TYPE_CHECKING:
+    from parley.api.slack_install import SlackApp
 
 log = logging.getLogger("parley.api")
 
@@ -53,6 +56,7 @@ class Rules:
     defaults: Callable[[], Defaults] = lambda: Defaults({})
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0
+    slack_app: "SlackApp | None" = None  # where many workspaces may add us
 
 
 @dataclass

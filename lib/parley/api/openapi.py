@@ -202,6 +202,7 @@ _SAID = {
     201: "Made.",
     202: "Taken; it goes on.",
     204: "Done; there is nothing to say.",
+    302: "It goes on elsewhere.",
     304: "Nothing has changed.",
 }
 _SENT = {
@@ -209,6 +210,7 @@ _SENT = {
     201: ("Location", "ETag", "RateLimit"),
     202: ("Location", "Retry-After", "Preference-Applied", "RateLimit"),
     204: ("RateLimit",),
+    302: ("Location",),
     304: ("ETag", "RateLimit"),
 }
 _SCOPES = ", ".join(get_args(Scope))

@@ -31,6 +31,7 @@ from parley.api import (
     people,
     requests,
     sessions,
+    slack_install,
     streams,
 )
 from parley.api.auth import Door, Doorkeeper, Tokens
@@ -47,7 +48,7 @@ log = logging.getLogger("parley.api")
 BODY = 64 << 10  # bytes
 
 RESOURCES = (
-    asking, requests, streams, links, sessions, deliveries, integrations, people, keyring, admin, about,
+    asking, requests, streams, links, sessions, deliveries, integrations, people, keyring, admin, about, slack_install,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 

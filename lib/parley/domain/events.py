@@ -70,6 +70,7 @@ class MessageReceived(Contract):
     origin: Literal["slack"]
     key: Id  # the message's or deed's identity: the same for each retry and double of it
     workspace: Id
+    enterprise: Annotated[str, StringConstraints(max_length=255)] = ""  # the organisation that has us as a whole
     sender: Id
     conversation: Id  # the channel or direct-message id; a person's own id stands for direct messages with them
     thread: Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] = ""

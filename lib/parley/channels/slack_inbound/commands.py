@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parley.channels import slack_actions, slack_views
-from parley.channels.slack_inbound.found import LONGEST_TEXT, Found, ephemeral, ids, text
+from parley.channels.slack_inbound.found import LONGEST_ID, LONGEST_TEXT, Found, ephemeral, ids, text
 
 HELP = (
     "*What you can do here*\n"
@@ -53,19 +53,21 @@ def _about_us(fields: Mapping[str, str], name: str) -> Found:
             data=data,
             view=slack_views.loading(),
             trigger=fields["trigger_id"],
-            workspace=fields["team_id"],
+            workspace=data["workspace"],
+            enterprise=data["enterprise"],
             sorry=sorry,
         )
     return Found(data=data, sorry=sorry)
 
 
 def _data(fields: Mapping[str, str], kind: str) -> dict[str, Any]:
-    workspace = fields["team_id"]
+    workspace, whole = fields["team_id"], fields.get("is_enterprise_install") == "true"
     return {
         "kind": kind,
         "origin": "slack",
         "key": f"slack:{workspace}:command:{fields['trigger_id']}",
         "workspace": workspace,
+        "enterprise": text(fields.get("enterprise_id"))[:LONGEST_ID] if whole else "",
         "sender": fields["user_id"],
         "conversation": fields["channel_id"],
         "is_direct": fields["channel_id"].startswith("D"),

@@ -6,6 +6,7 @@ Sources: https://docs.slack.dev/reference/events/message (subtypes), …/app_men
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -27,7 +28,10 @@ def event(payload: Mapping[str, Any]) -> Found:
     if kind != "event_callback" or not isinstance(inner, dict):
         return Found(ignored="no event of the Events API")
     read = _KINDS.get(text(inner.get("type")))
-    return read(payload, inner) if read else Found(ignored="an event that we do not use")
+    if read is None:
+        return Found(ignored="an event that we do not use")
+    found, whole = read(payload, inner), next(iter(sorted(_enterprises(payload))), "")
+    return replace(found, data={**found.data, "enterprise": whole[:LONGEST_ID]}) if found.data and whole else found
 
 
 def workspace_of(payload: Mapping[str, Any]) -> str:

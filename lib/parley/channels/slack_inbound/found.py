@@ -28,6 +28,7 @@ class Found:
     view: Mapping[str, Any] | None = None
     trigger: str = ""
     workspace: str = ""
+    enterprise: str = ""
     again: bool = False
     sorry: Mapping[str, Any] | None = None
     ignored: str = ""

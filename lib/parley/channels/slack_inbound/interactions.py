@@ -11,7 +11,7 @@ from typing import Any
 
 from parley.channels import slack_actions, slack_views
 from parley.channels.slack_inbound.commands import SORRY
-from parley.channels.slack_inbound.found import LONGEST_TEXT, Found, ids, mapping, objects, text
+from parley.channels.slack_inbound.found import LONGEST_ID, LONGEST_TEXT, Found, ids, mapping, objects, text
 
 _FIELD = "The field is needed."
 _TIME = "Both times, or none."
@@ -29,6 +29,8 @@ def interaction(payload: Mapping[str, Any]) -> Found:
     if _is_outsider(payload, workspace):
         return Found(ignored="done by somebody outside of the workspace")
     base = {"origin": "slack", "workspace": found[0], "sender": found[1]}
+    if payload.get("is_enterprise_install") is True:
+        base["enterprise"] = text(mapping(payload.get("enterprise")).get("id"))[:LONGEST_ID]
     return read(payload, base)
 
 
@@ -100,7 +102,9 @@ def _opens(payload: Mapping[str, Any], base: dict[str, Any], kind: str) -> Found
     if found is None:
         return Found(ignored="incomplete")
     if kind == slack_actions.ASK:
-        return Found(view=slack_views.ask(), trigger=found[0], workspace=base["workspace"])
+        return Found(
+            view=slack_views.ask(), trigger=found[0], workspace=base["workspace"], enterprise=base.get("enterprise", "")
+        )
     data = {
         **base,
         "kind": "command",
@@ -109,7 +113,13 @@ def _opens(payload: Mapping[str, Any], base: dict[str, Any], kind: str) -> Found
         "conversation": base["sender"],
         "is_direct": True,
     }
-    return Found(view=slack_views.loading(), trigger=found[0], workspace=base["workspace"], data=data)
+    return Found(
+        view=slack_views.loading(),
+        trigger=found[0],
+        data=data,
+        workspace=base["workspace"],
+        enterprise=base.get("enterprise", ""),
+    )
 
 
 _OPENS = {slack_actions.OPEN_ASK: slack_actions.ASK, slack_actions.OPEN_PREFERENCES: slack_actions.PREFERENCES}
@@ -131,7 +141,7 @@ def _about_message(payload: Mapping[str, Any], base: dict[str, Any]) -> Found:
     if payload.get("callback_id") != slack_actions.ASK_ABOUT or found is None:
         return Found(ignored="a shortcut that is not ours")
     view = slack_views.ask(quoted=unescape(text(message.get("text"))))
-    return Found(view=view, trigger=found[0], workspace=base["workspace"])
+    return Found(view=view, trigger=found[0], workspace=base["workspace"], enterprise=base.get("enterprise", ""))
 
 
 # --- forms ---
