@@ -52,8 +52,7 @@ class Config:
 
 def build(cfg: Config) -> Turns:
     database = Database(cfg.database_url, name="agent-turn", min_schema=10)
-    publisher = Publisher(cfg.k_sink, "agent-turn")
-    users, configured = Users(database), load_all(cfg.config_dir)
+    publisher, users, configured = Publisher(cfg.k_sink, "agent-turn"), Users(database), load_all(cfg.config_dir)
     server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)
     agency = Agency(configured, Knowledge(database, server.embedder()), users.identity)
     return Turns(
@@ -69,6 +68,7 @@ def build(cfg: Config) -> Turns:
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
         beat=cfg.turn_lease_seconds / 3,
         patience=cfg.approval_seconds,
+        signs=True,
         leaving=runtime.leaving.is_set,
     )
 

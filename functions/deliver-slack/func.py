@@ -1,7 +1,7 @@
 """
-deliver-slack: post an answer where it was asked, or to the person.
+deliver-slack: post an answer where it was asked, or to the person; until it is there, show it as it is written.
 
-Takes parley.response.ready where channel is slack.
+Takes parley.response.ready and parley.turn.started where channel is slack.
 Gives parley.response.ready of the next delivery that is due.
 """
 
@@ -14,12 +14,15 @@ try:
     from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
-    from parley.adapters.postgres.slack_messages import Paces, SlackMessages
+    from parley.adapters.postgres.requests import Requests
+    from parley.adapters.postgres.slack_messages import Paces, SlackMessages, StreamRows
     from parley.adapters.slack_delivery import SlackChannel
+    from parley.adapters.slack_screen import SlackScreen
     from parley.adapters.slack_tokens import SlackSettings, apis
     from parley.adapters.slack_workspaces import SlackWorkspaces
     from parley.delivery import Courier
-    from parley.domain.events import ResponseReady
+    from parley.domain.events import ResponseReady, TurnStarted
+    from parley.streams import Both, Streams
 except ModuleNotFoundError as missing:
     if missing.name != "parley":
         raise
@@ -30,18 +33,22 @@ except ModuleNotFoundError as missing:
 class Config(SlackSettings):
     database_url: str
     slack_pace_seconds: config.Seconds = 1
+    slack_streams: config.Count = 8  # followed at once by one instance, of the 12 events that it takes
     delivery_lease_seconds: config.Seconds = 60
 
 
-def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-slack", min_schema=4)
+def build(cfg: Config) -> Both:
+    database = Database(cfg.database_url, name="deliver-slack", min_schema=9)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)
-    channel = SlackWorkspaces(apis(cfg, lambda: database), lambda api: SlackChannel(api, messages, paces))
-    return Courier("slack", store, channel, can_ask=True)
+    opened = apis(cfg, lambda: database)
+    channel = SlackWorkspaces(opened, lambda api: SlackChannel(api, messages, paces))
+    rows, leaving = StreamRows(database, Requests(database)), runtime.leaving.is_set
+    streams = Streams(rows, SlackScreen(opened), most=cfg.slack_streams, leaving=leaving)
+    return Both(Courier("slack", store, channel, can_ask=True), streams)
 
 
-function = runtime.event_function("deliver-slack", takes=ResponseReady, config=Config, build=build)
+function = runtime.event_function("deliver-slack", takes=(ResponseReady, TurnStarted), config=Config, build=build)
 
 
 def main(context: Context) -> runtime.Response:

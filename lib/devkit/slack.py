@@ -134,11 +134,15 @@ class SlackStandIn:
         ]
 
     def wait_for_messages(self, count: int, *, from_bot: bool = True, timeout: float = 10) -> list[Message]:
-        """Wait until the app (or anybody) has said so much. Raises TimeoutError."""
+        """Wait until the app (or anybody) has said so much; what still grows does not count. Raises TimeoutError."""
+
+        def said() -> list[Message]:
+            return [m for m in self.messages(from_bot=from_bot) if "stream" not in m or "metadata" in m]
+
         with self.workspace.changed:
-            if self.workspace.changed.wait_for(lambda: len(self.messages(from_bot=from_bot)) >= count, timeout):
-                return self.messages(from_bot=from_bot)
-        raise TimeoutError(f"{len(self.messages(from_bot=from_bot))} of {count} messages after {timeout} s")
+            if self.workspace.changed.wait_for(lambda: len(said()) >= count, timeout):
+                return said()
+        raise TimeoutError(f"{len(said())} of {count} messages after {timeout} s")
 
     def calls(self, method: str | None = None) -> list[dict[str, Any]]:
         """Give each call so far: `method`, `arguments`, `at`, `error` (None: it was done) and `fault` (its kind)."""

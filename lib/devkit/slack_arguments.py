@@ -33,6 +33,14 @@ _METHODS: Mapping[str, str] = {
     " text:string thread_ts:timestamp unfurl_links:boolean unfurl_media:boolean username:string",
     "chat.update": "channel:string! ts:timestamp! as_user:boolean attachments:json blocks:json link_names:boolean"
     " markdown_text:string metadata:json parse:string reply_broadcast:boolean text:string file_ids:list",
+    "chat.delete": "channel:string! ts:timestamp! as_user:boolean",
+    "chat.startStream": "channel:string! thread_ts:timestamp! markdown_text:string recipient_user_id:string"
+    " recipient_team_id:string chunks:json task_display_mode:string icon_emoji:string icon_url:string username:string",
+    "chat.appendStream": "channel:string! ts:timestamp! markdown_text:string! chunks:json",
+    "chat.stopStream": "channel:string! ts:timestamp! markdown_text:string chunks:json blocks:json metadata:json"
+    " session_status:string",
+    "assistant.threads.setStatus": "channel_id:string! thread_ts:timestamp! status:string! loading_messages:list"
+    " icon_emoji:string icon_url:string username:string",
     "reactions.add": "channel:string! name:string! timestamp:timestamp!",
     "views.open": "view:json! trigger_id:string! interactivity_pointer:string",
     "views.update": "view:json! view_id:string external_id:string hash:string",

@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
-from devkit import slack_blocks
+from devkit import slack_blocks, slack_streams
 from devkit.slack_arguments import Refused
 from devkit.slack_workspace import APP, BOT, BOT_USER, TEAM, Conversation, Message, Workspace
 
@@ -144,6 +144,8 @@ def _update(workspace: Workspace, arguments: Arguments) -> Answer:
     before = conversation.messages[arguments["ts"]]
     if before["user"] != BOT_USER:
         raise Refused("cant_update_message")
+    if slack_streams.is_streaming(workspace, before):
+        raise Refused("streaming_state_conflict")
     kept = before if "blocks" in arguments else {name: v for name, v in before.items() if name != "blocks"}
     edited = {"edited": {"user": BOT_USER, "ts": arguments["ts"]}}
     stored = workspace.say(conversation.id, {**kept, **_content(arguments), **edited})
@@ -215,6 +217,12 @@ def _micros(ts: str) -> int:
     return int(ts.replace(".", ""))
 
 
+_STREAMS = slack_streams.Streams(
+    _writable,
+    lambda workspace, conversation, thread: {**_from_bot(workspace), **_in_thread(conversation, thread)},
+    lambda arguments: slack_blocks.check(arguments, slack_blocks.TEXT),
+)
+
 _METHODS: dict[str, Callable[[Workspace, Arguments], Answer]] = {
     "auth.test": _auth_test,
     "users.info": _users_info,
@@ -224,5 +232,10 @@ _METHODS: dict[str, Callable[[Workspace, Arguments], Answer]] = {
     "conversations.replies": _replies,
     "chat.postMessage": _post,
     "chat.update": _update,
+    "chat.delete": _STREAMS.delete,
+    "chat.startStream": _STREAMS.start,
+    "chat.appendStream": _STREAMS.append,
+    "chat.stopStream": _STREAMS.stop,
+    "assistant.threads.setStatus": _STREAMS.status,
     "reactions.add": _react,
 }

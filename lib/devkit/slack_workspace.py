@@ -49,6 +49,8 @@ class Workspace:
         self._last = 0
         self._numbers = itertools.count(1)
         self.changed = threading.Condition(threading.RLock())
+        self.now = clock
+        self.statuses: list[str] = []
         self.users: dict[str, dict[str, Any]] = {}
         self.conversations: dict[str, Conversation] = {}
         self.add_user("Parley", "", id=BOT_USER, is_bot=True)
@@ -90,6 +92,13 @@ class Workspace:
             self.changed.notify_all()
             return stored
 
+    def remove(self, conversation: str, ts: str) -> None:
+        """Take a message away."""
+        with self.changed:
+            del self.conversations[conversation].messages[ts]
+            self._journal({"conversation": conversation, "removed": ts})
+            self.changed.notify_all()
+
     def all_messages(self) -> list[Message]:
         """Give every message in the order it was accepted, each with its `channel`."""
         with self.changed:
@@ -126,6 +135,8 @@ class Workspace:
                 elif message := record.get("message"):
                     self.conversations[record["conversation"]].messages[message["ts"]] = message
                     self._last = max(self._last, int(message["ts"].replace(".", "")))
+                elif removed := record.get("removed"):
+                    self.conversations[record["conversation"]].messages.pop(removed, None)
                 elif opened := record.get("opened"):
                     restored = Conversation(**{**opened, "members": tuple(opened["members"])})
                     self.conversations.setdefault(restored.id, restored)

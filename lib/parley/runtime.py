@@ -41,7 +41,8 @@ class Function:
     """
     One function of Parley, built on its first use from the environment.
 
-    `takes` is the contract (a pydantic model with TYPE), or None for a function that takes any event whole.
+    `takes` is the contract (a pydantic model with TYPE) or a tuple of several, or None for a function that takes any
+    event whole.
     `build(config)` makes the handler; it may open nothing yet. A handler may have `ready()`, which raises Unavailable
     while it cannot work, `routes(app)`, which adds paths to the Flask app, and `close()`.
     """
@@ -146,11 +147,13 @@ class Function:
         return envelope.to_cloudevent(envelope.outgoing(emit, self.name, event))
 
     def _contract(self, event: envelope.Event) -> Any:
-        if event.type != self.takes.TYPE:
-            raise Rejected(f"takes {self.takes.TYPE}")
+        several = self.takes if isinstance(self.takes, tuple) else (self.takes,)
+        takes = next((one for one in several if event.type == one.TYPE), None)
+        if takes is None:
+            raise Rejected(f"takes {' and '.join(one.TYPE for one in several)}")
         if guard := getattr(self.handler, "guard", None):
             guard(event)
-        contract = contract_of(self.takes, event)
+        contract = contract_of(takes, event)
         logs.bind(request_id=getattr(contract, "request_id", None), session_id=getattr(contract, "session_id", None))
         return contract
 

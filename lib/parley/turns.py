@@ -18,7 +18,7 @@ from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
-from parley.domain.events import Emit, RequestCreated
+from parley.domain.events import Emit, RequestCreated, TurnStarted
 from parley.domain.plan import Asked, Defaults, Plan, inputs, plan
 from parley.domain.turn import Cancelled, LeaseLost, Turn
 from parley.errors import Rejected, Unavailable
@@ -49,7 +49,8 @@ class Turns:
     The handler of agent-turn.
 
     Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step, `patience` for a
-    person to decide. `policy`: see `steps.Steps`. `leaving` says that the process is about to end.
+    person to decide. `policy`: see `steps.Steps`. `signs`: tell Slack that a turn runs.
+    `leaving` says that the process is about to end.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Turns:
         beat: float = 20.0,
         long: float = 120.0,
         patience: float = 3600.0,
+        signs: bool = False,
         leaving: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,6 +80,7 @@ class Turns:
         self._revision = revision
         self._standby = standby
         self._long = long
+        self._signs = signs
         self._leaving = leaving
         self._clock = clock
         self._steps = Steps(
@@ -115,6 +118,7 @@ class Turns:
 
     def _held(self, held: Turn) -> Emit | None:
         until = self._clock() + self._long
+        self._announce(held)
         try:
             due, following = self._finish(held, until)
         except GoOn:
@@ -134,6 +138,16 @@ class Turns:
         nudges = [*ready, *([following] if following else [])]
         publish_all(self._publisher, nudges[1:])
         return nudges[0] if nudges else None
+
+    def _announce(self, held: Turn) -> None:
+        """Let a sign of life be shown where it was asked; whether it is, is no matter of the turn."""
+        if not self._signs or held.verdict != "take" or (held.origin or {}).get("channel") != "slack":
+            return
+        started = TurnStarted(request_id=held.request_id, session_id=held.session_id, channel="slack")
+        try:
+            self._publisher.publish(Emit(started, cause=f"epoch {held.epoch}", traceparent=held.traceparent))
+        except Unavailable:
+            log.info("no sign of life")
 
     def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:
         """End the turn, or let it wait for a person. Gives the due deliveries and the nudge for the next request."""

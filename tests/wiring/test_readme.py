@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
 
-from standalone.rules import AllOf
+from standalone.rules import AllOf, AnyOf
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARROW = re.compile(
@@ -25,7 +25,7 @@ def arrows():
 
 def wanted(filters):
     for rule in filters:
-        if isinstance(rule, AllOf):
+        if isinstance(rule, AllOf | AnyOf):
             yield from wanted(rule.filters)
         else:
             yield from (value for _, value in rule.values)

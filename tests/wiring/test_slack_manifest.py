@@ -26,6 +26,7 @@ OF_METHODS = {
     "conversations.open": {"im:write"},
     "conversations.history": HISTORY,
     "conversations.replies": HISTORY,
+    "chat.delete": {"chat:write"},
     "views.open": set(),
     "views.update": set(),
     "views.publish": set(),

@@ -41,6 +41,7 @@ class Store(Protocol):
     def of(self, job: Job) -> Mapping[int, Kept]: ...
     def keep(self, job: Job, part: int, conversation: str, ts: str) -> None: ...
     def forget(self, job: Job, part: int) -> None: ...
+    def drop_start(self, job: Job) -> None: ...
 
 
 class Pace(Protocol):
@@ -97,7 +98,7 @@ class SlackChannel:
         until = self._clock() + timeout
         try:
             kept, count = self._store.of(job), len(slack.parts(job.text))
-            if len(kept) == count:
+            if len([one for one in kept.values() if one.ts]) == count:
                 return None  # all of it is known: sending again finishes it and posts nothing
             found = self._found(job, until)
         except _Stop as stop:
@@ -110,7 +111,11 @@ class SlackChannel:
 
     def _all(self, job: Job, until: float) -> str:
         place = self._place(job, until)
-        kept, made, footer = self._store.of(job), slack.parts(job.text), self._footer(job)
+        made, footer = slack.parts(job.text), self._footer(job)
+        kept = self._store.of(job)
+        if 0 in kept and kept[0].ts is None:
+            self._store.drop_start(job)
+            kept = self._store.of(job)
         first = ""
         for part in range(len(made)):
             make = partial(slack.message, job, made, part, footer)

@@ -109,6 +109,22 @@ class RequestCreated(Contract):
         return {"partitionkey": str(self.session_id)}
 
 
+class TurnStarted(Contract):
+    """A turn runs: whoever can shows a sign of life where it was asked. Best effort; nothing depends on it."""
+
+    TYPE: ClassVar[str] = "parley.turn.started"
+
+    request_id: UUID
+    session_id: UUID
+    channel: Channel
+
+    def subject(self) -> str:
+        return str(self.request_id)
+
+    def extensions(self) -> dict[str, str]:
+        return {"partitionkey": str(self.session_id), "channel": self.channel}
+
+
 class ResponseReady(Contract):
     """A delivery is due on one channel; also the nudge to go on with it."""
 

@@ -1,9 +1,20 @@
 """What Slack was told so far: the messages of an answer, when the next one may go to a channel."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
 
 from parley.adapters.postgres.database import Database
 from parley.domain.delivery import Job
+from parley.streams import Begun
+
+STOPPED = {"type": "about:blank", "title": "Stopped by the user."}
+
+
+class Requests(Protocol):
+    """Where a turn is cancelled."""
+
+    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -34,9 +45,59 @@ class SlackMessages:
             "keep_slack_message", request_id=job.request_id, kind=job.kind, part=part, conversation=conversation, ts=ts
         )
 
+    def drop_start(self, job: Job) -> None:
+        """Forget a stream whose message nobody has written down: it will be taken away by whoever began it."""
+        self._database.run("drop_start", request_id=job.request_id)
+
     def forget(self, job: Job, part: int) -> None:
         """Forget a message that is no more."""
         self._database.run("forget_slack_message", request_id=job.request_id, kind=job.kind, part=part)
+
+
+class StreamRows:
+    """The streams, and the progress log that they are made from."""
+
+    def __init__(self, database: Database, requests: Requests) -> None:
+        self._database = database
+        self._requests = requests
+
+    def begin(self, request_id: UUID, lease: float) -> Begun | None:
+        """Take the stream of a question; None when somebody has it, or there is to be none."""
+        taken = self._database.row("begin_stream", request_id=request_id, lease=lease)
+        place = taken and self._database.row("stream_place", request_id=request_id)
+        if not taken or not place:
+            return None
+        origin, person = place["origin"], place["person"]
+        where = (str(origin.get("workspace") or ""), str(origin["conversation"]), str(origin["thread"]))
+        return Begun(request_id, *where, person, origin.get("enterprise"), taken["ts"], taken["seq"])
+
+    def opened(self, begun: Begun, ts: str) -> bool:
+        """Write down the message of a stream; False when the answer was posted meanwhile."""
+        return bool(self._database.run("stream_opened", request_id=begun.request_id, ts=ts))
+
+    def advance(self, begun: Begun, seq: int, lease: float) -> bool:
+        """Say that so much is shown, and keep the stream; False when somebody else has it, or the answer is there."""
+        known = begun.seq
+        return bool(
+            self._database.run("advance_stream", request_id=begun.request_id, seq=seq, known=known, lease=lease)
+        )
+
+    def leave(self, begun: Begun) -> None:
+        """Let somebody else go on with it; one that was never opened is forgotten."""
+        if begun.ts is None:
+            self._database.run("drop_start", request_id=begun.request_id)
+        else:
+            self._database.run("leave_stream", request_id=begun.request_id)
+
+    def events(self, request_id: UUID, after: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """Give the progress log from there on."""
+        rows = self._database.rows("stream_events", request_id=request_id, after=after)
+        return [(row["seq"], row["type"], row["data"]) for row in rows]
+
+    def cancel(self, request_id: UUID) -> None:
+        """The person has stopped it: the turn ends at its next step."""
+        if row := self._database.row("stream_cancel", request_id=request_id):
+            self._requests.cancel(request_id, row["user_id"], STOPPED)
 
 
 class Paces:
