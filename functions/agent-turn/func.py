@@ -14,12 +14,10 @@ from parliament import Context
 
 try:
     from parley import config, runtime
-    from parley.adapters.agency import Agency
+    from parley.adapters.agency import Agency, Settings
     from parley.adapters.broker import Publisher
     from parley.adapters.files import load_defaults
-    from parley.adapters.llama_stack import Server
     from parley.adapters.postgres.database import Database
-    from parley.adapters.postgres.knowledge import Knowledge
     from parley.adapters.postgres.ledger import standby
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
@@ -33,8 +31,8 @@ except ModuleNotFoundError as missing:
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=agent-turn`") from missing
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
     database_url: str
     k_sink: str
     config_dir: Path = Path(__file__).parent / "config"
@@ -43,33 +41,26 @@ class Config:
     approval_seconds: config.Seconds = 3600
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
-    llama_stack_url: str | None = None
-    llama_stack_model: str | None = None
-    llama_stack_api_key: str | None = None
-    tool_signing_key: str | None = None
-    mcp_urls: tuple[str, ...] = ()
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn", min_schema=10)
-    publisher, users, configured = Publisher(cfg.k_sink, "agent-turn"), Users(database), load_all(cfg.config_dir)
-    server = Server(cfg.llama_stack_url, cfg.llama_stack_model, cfg.llama_stack_api_key)
-    agency = Agency(configured, Knowledge(database, server.embedder()), users.identity)
+    database = Database(cfg.database_url, name="agent-turn", min_schema=11)
+    publisher, configured = Publisher(cfg.k_sink, "agent-turn"), load_all(cfg.config_dir)
+    agency = Agency(cfg, configured, database)
     return Turns(
         Requests(database, lease=cfg.turn_lease_seconds, max_attempts=cfg.turn_attempts),
         configured.agents,
-        agency.engine(server),
-        Planner(load_defaults(cfg.config_dir / "integrations.yaml"), users.plan_inputs),
+        agency.engine(),
+        Planner(load_defaults(cfg.config_dir / "integrations.yaml"), Users(database).plan_inputs),
         publisher,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         revision=configured.revision,
-        tools=agency.tools(cfg.tool_signing_key, cfg.mcp_urls),
-        policy=agency.policy(),
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
         beat=cfg.turn_lease_seconds / 3,
         patience=cfg.approval_seconds,
         signs=True,
         leaving=runtime.leaving.is_set,
+        **agency.options(),
     )
 
 

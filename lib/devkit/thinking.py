@@ -30,7 +30,11 @@ class Thinking:
 
     def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, hand over, or want a tool. Raises Unavailable."""
-        passages = self._knowledge.search(agent.knowledge, conversation.question, 6) if agent.knowledge else ()
+        passages = (
+            self._knowledge.search(agent.knowledge, conversation.question, 6, reader=conversation.reader)
+            if agent.knowledge
+            else ()
+        )
         items = prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge))
         system = {"role": "system", "content": prompting.instructions(agent, conversation.summary)}
         offered = prompting.tools(self._agents, may_hand_over_to(self._agents, conversation), self._toolbox.of(agent))

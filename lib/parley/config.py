@@ -30,6 +30,7 @@ class Range:
 
 Seconds = Annotated[float, Range(0.1, 30 * 86_400)]  # a time that passes; longer than a month is a mistake
 Days = Annotated[float, Range(0.01, 3650)]  # how long something is kept
+Number = Annotated[int, Range(0, 1_000_000_000)]
 Count = Annotated[int, Range(1, 1000)]  # how often, or how many at once
 
 

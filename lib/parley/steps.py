@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 from uuid import UUID
 
-from parley.agents import loop
+from parley.agents import context, loop
 from parley.agents.config import AgentSet
 from parley.agents.safety import clean
 from parley.domain import turn
@@ -32,6 +32,7 @@ class Journal(Protocol):
         self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any], usage: dict[str, Any] | None = None
     ) -> None: ...
     def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
+    def reserve(self, held: Turn, tokens: int, limit: int) -> None: ...
     def renew(self, held: Turn) -> bool: ...
     def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int: ...
 
@@ -53,7 +54,7 @@ class Steps:
     Runs turns to their reply.
 
     Seconds: `beat` between renewals of the lease, `patience` for a person to decide. `policy` says which calls are
-    refused, or decided by a person.
+    refused, or decided by a person. `budget`: tokens that a user may spend in a day; 0 for any number.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Steps:
         policy: loop.Policy = lambda *_: None,
         beat: float = 20.0,
         patience: float = 3600.0,
+        budget: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -78,6 +80,7 @@ class Steps:
         self._heart = Heart(store.renew, beat)
         self._beat = beat
         self._patience = patience
+        self._budget = budget
         self._clock = clock
 
     def answer(self, held: Turn, must_leave: Callable[[], bool]) -> loop.Reply:
@@ -139,6 +142,8 @@ class Steps:
         mark = self._mark(held, conversation, agent.name)
         if done := held.journaled(mark):
             return loop.Answer.of(done.output)
+        if self._budget:
+            self._store.reserve(held, context.expected(conversation, agent.sampling.max_tokens), self._budget)
         progress.begin("model", agent.name)
         say = progress.speaker(agent.link_hosts)
         with self._heart.beating(held):

@@ -18,9 +18,10 @@ from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
+from parley.domain.escalation import Escalation, transcript
 from parley.domain.events import Emit, RequestCreated, TurnStarted
-from parley.domain.plan import Asked, Defaults, Plan, inputs, plan
-from parley.domain.turn import Cancelled, LeaseLost, Turn
+from parley.domain.plan import Asked, Defaults, Plan, Rank, inputs, plan
+from parley.domain.turn import Cancelled, LeaseLost, Spent, Turn
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher, Tools
 from parley.recovery import Standby, publish_all
@@ -28,6 +29,8 @@ from parley.steps import GoOn, Journal, Steps, Waits
 
 log = logging.getLogger("parley.turns")
 
+BUDGET = "urn:parley:problem:budget-spent"
+SPENT = "Your tokens of today are spent. Please ask again tomorrow."
 PAUSE = 2.0  # seconds until a turn that was given back is due again, doubled by each nudge; the broker's retry is first
 
 
@@ -36,7 +39,9 @@ class Store(Journal, Protocol):
 
     def claim(self, request_id: UUID, *, owner: str, revision: str) -> Turn | None: ...
     def wait(self, held: Turn, wanted: Wanted, plan: Plan) -> list[Due]: ...
-    def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
+    def complete(
+        self, held: Turn, result: dict[str, Any], plan: Plan, escalation: Escalation | None = None
+    ) -> tuple[list[Due], Emit | None]: ...
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]: ...
     def release(self, held: Turn, *, pause: float, failed: bool) -> None: ...
     def due_delivery(self, request_id: UUID) -> Due | None: ...
@@ -49,8 +54,8 @@ class Turns:
     The handler of agent-turn.
 
     Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step, `patience` for a
-    person to decide. `policy`: see `steps.Steps`. `signs`: tell Slack that a turn runs.
-    `leaving` says that the process is about to end.
+    person to decide. `policy` and `budget`: see `steps.Steps`. `escalation` is where people are told of a conversation
+    that they should take over. `signs`: tell Slack that a turn runs. `leaving` says that the process is about to end.
     """
 
     def __init__(
@@ -70,6 +75,8 @@ class Turns:
         long: float = 120.0,
         patience: float = 3600.0,
         signs: bool = False,
+        budget: int = 0,
+        escalation: Rank | None = None,
         leaving: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,10 +89,11 @@ class Turns:
         self._long = long
         self._signs = signs
         self._leaving = leaving
+        self._escalation = escalation
         self._clock = clock
         self._steps = Steps(
             store, agents, engine, revision=revision, tools=tools, policy=policy, beat=beat,
-            patience=patience, clock=clock,
+            patience=patience, budget=budget, clock=clock,
         )  # fmt: skip
 
     def __call__(self, created: RequestCreated) -> Emit | None:
@@ -158,12 +166,21 @@ class Turns:
             reply = self._steps.answer(held, lambda: self._leaving() or self._clock() > until)
             held.forgets = reply.forgets
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
-            return self._store.complete(held, result, self._planner(held))
+            return self._store.complete(held, result, self._planner(held), self._escalated(held))
+        except Spent as spent:
+            error = {"type": BUDGET, "title": SPENT, "resets_at": spent.resets.isoformat()}
+            return self._store.end(held, "failed", error, self._last_plan(held))
         except Waits as waits:
             return self._wait(held, waits.wanted)
         except Cancelled:
             held.verdict = "cancelled"
             return self._finish(held, until)
+
+    def _escalated(self, held: Turn) -> Escalation | None:
+        if held.escalation is None:
+            return None
+        told = transcript(held.content, held.history, reason=held.escalation, summary=held.summary)
+        return Escalation(held.escalation, told, self._escalation)
 
     def _wait(self, held: Turn, wanted: Wanted) -> tuple[list[Due], Emit | None]:
         try:

@@ -63,6 +63,7 @@ def starts(folder: Path, runs: int) -> dict[str, Any]:
         keys = amazon.credentials
         env = {
             **os.environ, "DATABASE_URL": url, "K_SINK": sink.url, "EVENT_KEY": "bench", "WEBHOOK_SIGNING_KEY": "bench",
+            "TOOL_SIGNING_KEY": "A" * 43, "TOOL_PUBLIC_KEY": "A" * 43,
             "SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_BOT_TOKEN": slack.token,
             "SLACK_API_URL": slack.api_url,
             "SMTP_URL": mail.url, "MAIL_FROM": "parley@example.org", "AWS_REGION": "us-east-1",

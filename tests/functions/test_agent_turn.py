@@ -32,7 +32,8 @@ def function():
 
 @pytest.fixture
 def settings(database_url, broker):
-    return {"DATABASE_URL": database_url, "K_SINK": broker.url, "CONFIG_DIR": str(ROOT / "config")}
+    return {"DATABASE_URL": database_url, "K_SINK": broker.url, "CONFIG_DIR": str(ROOT / "config"),
+            "TOOL_SIGNING_KEY": "A" * 42 + "E"}  # fmt: skip
 
 
 @pytest.fixture

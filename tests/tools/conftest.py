@@ -84,7 +84,7 @@ class Shelf:
 
     found: list[Any] = field(default_factory=list)
 
-    def search(self, bases, question, limit):
+    def search(self, bases, question, limit, *, reader=None):
         return self.found[:limit]
 
 

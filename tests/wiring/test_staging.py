@@ -65,6 +65,7 @@ def settings(url):
     return {
         "DATABASE_URL": url, "K_SINK": "http://127.0.0.1:9/", "EVENT_KEY": "k" * 32, "SLACK_SIGNING_SECRET": "s" * 32,
         "SLACK_BOT_TOKEN": "xoxb-1", "SMTP_URL": "smtp://127.0.0.1:9?tls=none", "MAIL_FROM": "a@example.org",
+        "TOOL_SIGNING_KEY": "A" * 43, "TOOL_PUBLIC_KEY": "A" * 43,
         "AWS_REGION": "us-east-1", "WEBHOOK_SIGNING_KEY": "k" * 32, "ADDRESS": "127.0.0.1", "THREADS": "4",
     }  # fmt: skip
 

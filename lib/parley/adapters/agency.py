@@ -1,41 +1,79 @@
-"""All that a turn thinks and acts with, put together from the configuration."""
+"""All that a turn thinks and acts with, put together from settings and configuration."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from parley.adapters.llama_stack import LlamaStack, Server
-from parley.adapters.toolset import Identify, Toolset, at, searching
+from parley import config
+from parley.adapters.llama_stack import LlamaStack, Server, prices_of
+from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.knowledge import Knowledge
+from parley.adapters.postgres.users import Users
+from parley.adapters.toolset import Toolset, at, searching
 from parley.agents.extractive import Extractive
 from parley.agents.guard import Guard
 from parley.agents.load import Configured
-from parley.ports import Knowledge
+from parley.domain.escalation import place
 from parley.tokens import Signer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """
+    Where models, tools and people are, and what may be spent.
+
+    `mcp_urls`: name=url, instead of what `config/tools` says. `escalate_to`: `email:…`, `slack:WORKSPACE:CHANNEL`.
+    `model_prices`: model=input/output, of a million tokens. `budget_tokens_per_day` of each user; 0 for any number.
+    """
+
+    llama_stack_url: str | None = None
+    llama_stack_model: str | None = None
+    llama_stack_api_key: str | None = None
+    model_prices: tuple[str, ...] = ()
+    budget_tokens_per_day: config.Number = 0
+    tool_signing_key: str | None = None
+    mcp_urls: tuple[str, ...] = ()
+    escalate_to: str | None = None
 
 
 class Agency:
     """The engine that answers, the tools that it may call, and the guard between them."""
 
-    def __init__(self, configured: Configured, knowledge: Knowledge, identify: Identify) -> None:
+    def __init__(self, settings: Settings, configured: Configured, database: Database) -> None:
+        """Raises Misconfigured."""
+        self._settings = settings
         self._agents = configured.agents
         self._toolbox = configured.tools
-        self._knowledge = knowledge
-        self._identify = identify
+        self._server = Server(
+            settings.llama_stack_url,
+            settings.llama_stack_model,
+            settings.llama_stack_api_key,
+            prices=prices_of(settings.model_prices),
+        )
+        self._knowledge = Knowledge(database, self._server.embedder())
+        self._users = Users(database)
 
-    def engine(self, server: Server) -> Extractive | LlamaStack:
+    def engine(self) -> Extractive | LlamaStack:
         """Give what answers: a model, or retrieval alone where no server is set. Raises Misconfigured."""
-        if not server.url:
+        if not self._server.url:
             return Extractive(self._agents, self._knowledge)
-        return LlamaStack(server, self._agents, self._knowledge, self._toolbox)
+        return LlamaStack(self._server, self._agents, self._knowledge, self._toolbox)
 
-    def tools(self, signing_key: str | None, urls: Sequence[str]) -> Toolset:
-        """Give the tools. Raises Misconfigured."""
+    def options(self) -> dict[str, Any]:
+        """Give the rest of what `Turns` takes. Raises Misconfigured."""
+        return {
+            "tools": self._tools(),
+            "policy": Guard(self._agents, self._toolbox),
+            "budget": self._settings.budget_tokens_per_day,
+            "escalation": place(self._settings.escalate_to),
+        }
+
+    def _tools(self) -> Toolset:
+        key = self._settings.tool_signing_key
         return Toolset(
             self._toolbox,
-            Signer(signing_key) if signing_key else None,
-            self._identify,
-            urls=at(urls),
+            Signer(key) if key else None,
+            self._users.identity,
+            urls=at(self._settings.mcp_urls),
             search=searching(self._agents.by_name, self._knowledge),
+            escalated=self._agents.entry.phrases.escalated,
         )
-
-    def policy(self) -> Guard:
-        """Give who decides which calls are made."""
-        return Guard(self._agents, self._toolbox)

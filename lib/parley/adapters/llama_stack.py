@@ -156,6 +156,19 @@ class LlamaStack:
             return self._client
 
 
+def prices_of(words: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Read `model=input/output` words, prices of a million tokens. Raises Misconfigured."""
+    found: dict[str, tuple[float, float]] = {}
+    for word in words:
+        model, _, prices = word.rpartition("=")
+        per_input, _, per_output = prices.partition("/")
+        try:
+            found[model] = (float(per_input), float(per_output))
+        except ValueError:
+            raise Misconfigured("MODEL_PRICES: expected model=0.5/1.5, comma separated") from None
+    return found
+
+
 def _trouble(error: Any) -> Exception:
     """Give our word for what the client raises: a status, or the code of an event that says so in a stream."""
     body = error.body if isinstance(error.body, dict) else {}

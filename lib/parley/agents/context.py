@@ -5,10 +5,16 @@ Tokens are estimated at four bytes each, which is on the safe side for most lang
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from parley.domain.turn import Message
 
+if TYPE_CHECKING:
+    from parley.agents.loop import Conversation
+
 FULL = 0.75  # of the budget: above it, what was said first is summed up
+OVERHEAD = 2_500  # tokens of instructions, tools and sources
+ANSWER = 1_000  # tokens of an answer without a limit
 KEPT = 0.2  # of the budget: the newest messages, which stay as they are
 
 
@@ -29,3 +35,11 @@ def older(history: Sequence[Message], summary: str, budget: int) -> tuple[Messag
         room -= cost
         kept += 1
     return tuple(history[: len(history) - kept])
+
+
+def expected(conversation: "Conversation", longest: int | None) -> int:
+    """Estimate what one call of a model will take: all that it is told, and the longest answer."""
+    said = [message.content for message in conversation.history]
+    results = [result.output for result in conversation.results]
+    told = [conversation.summary, conversation.question, *said, *results]
+    return sum(map(tokens, told)) + OVERHEAD + (longest or ANSWER)

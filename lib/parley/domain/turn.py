@@ -38,6 +38,14 @@ class LeaseLost(Exception):
     """Somebody else has taken over: stop at once, write nothing more."""
 
 
+class Spent(Exception):
+    """The user has spent what may be spent until `resets`; the lease is still ours."""
+
+    def __init__(self, resets: datetime) -> None:
+        super().__init__(resets.isoformat())
+        self.resets = resets
+
+
 class Cancelled(Exception):
     """The user has cancelled the request that this turn is for; the lease is still ours."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from parley.adapters.postgres.planned import due_of, store_plan
 from parley.domain import actions, ids, turn
 from parley.domain.actions import Wanted
 from parley.domain.delivery import Due
+from parley.domain.escalation import Escalation
 from parley.domain.events import Emit, Kind, RequestCreated
 from parley.domain.plan import Asked, Plan, inputs, last_resort
 from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
-from parley.domain.turn import Cancelled, LeaseLost, Message, Step, Turn
+from parley.domain.turn import Cancelled, LeaseLost, Message, Spent, Step, Turn
 from parley.errors import Unavailable
 
 HISTORY = 60  # messages at most, beside the summary
@@ -151,6 +153,27 @@ class Requests:
         if row["cancel_requested"]:
             raise Cancelled
 
+    def reserve(self, held: Turn, tokens: int, limit: int) -> None:
+        """
+        Keep tokens of the user's day for the call of a model that comes now; the journaled step settles them.
+
+        What a crash leaves reserved counts no longer than its lease. Raises Spent, and LeaseLost.
+        """
+        with self._database.transaction() as tx:
+            tx.row("lock_user", user_id=held.user_id)
+            row = tx.row("spent_tokens", user_id=held.user_id, but=held.request_id)
+            assert row, "it is a row of sums"
+            if row["spent"] + tokens > limit:
+                raise Spent(row["resets"])
+            if not tx.run("reserve_tokens", id=held.request_id, epoch=held.epoch, tokens=tokens):
+                raise LeaseLost
+
+    def spent(self, user_id: UUID, limit: int) -> datetime | None:
+        """Give the time from which a user may ask again, when the day's tokens are spent."""
+        row = self._database.row("spent_tokens", user_id=user_id, but=None)
+        assert row, "it is a row of sums"
+        return row["resets"] if row["spent"] >= limit else None
+
     def intend(self, held: Turn, *, fingerprint: str) -> UUID:
         """Write down that a tool is about to be called; gives its effect key. Raises LeaseLost, and Cancelled."""
         key = ids.effect(held.request_id, held.step, fingerprint)
@@ -229,9 +252,12 @@ class Requests:
             tx.run("tell_end", id=request_id, type="cancelled", data={})
             return _following(tx, row)
 
-    def complete(self, held: Turn, result: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
+    def complete(
+        self, held: Turn, result: dict[str, Any], plan: Plan, escalation: Escalation | None = None
+    ) -> tuple[list[Due], Emit | None]:
         """
-        End a turn with an answer: result, messages, agent in charge and deliveries in one transaction.
+        End a turn with an answer: result, messages, agent in charge, deliveries, and the person who is told of it when
+        one is wanted, in one transaction.
 
         Gives the deliveries that are due and the nudge for the next request of the session. Raises LeaseLost, and
         Cancelled.
@@ -257,7 +283,9 @@ class Requests:
                 agent=result["agent"],
             )
             _remember(tx, held, result, row)
-            return _after(tx, row, plan, "answer", "completed", {"result": result})
+            told = _escalated(tx, row, escalation) if escalation else []
+            due, following = _after(tx, row, plan, "answer", "completed", {"result": result})
+            return [*due, *told], following
 
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
         """End a turn without an answer: `failed` or `cancelled`, with what the user is told. Raises LeaseLost."""
@@ -385,6 +413,16 @@ def _found(tx: Transaction, wanted: SessionWanted, user_id: UUID) -> UUID | None
 def _id(row: Row) -> UUID:
     found: UUID = row["id"]
     return found
+
+
+def _escalated(tx: Transaction, row: Row, escalation: Escalation) -> list[Due]:
+    """Put a conversation on the list of those that wait for a person, and tell them; gives what is due."""
+    ids_of = {"request_id": row["id"], "session_id": row["session_id"], "user_id": row["user_id"]}
+    tx.row("escalate", id=ids.new(), reason=escalation.reason, **ids_of)
+    if escalation.place is None:
+        return []
+    plan = Plan("first", (escalation.place,), (), datetime.now(UTC))
+    return store_plan(tx, row, plan, "escalation", text=escalation.transcript)
 
 
 def _remember(tx: Transaction, held: Turn, result: Mapping[str, Any], row: Row) -> None:
