@@ -24,7 +24,8 @@ QUESTION = {"content": "How old must my laptop be before I can get a new one?"}
 EVENT = {"ce-id": "1", "ce-source": "/test", "ce-type": "nobody.takes.this", "ce-specversion": "1.0"}
 
 SECRETS = {
-    "EVENT_KEY": "e" * 32, "WEBHOOK_SIGNING_KEY": "w" * 32, "TOOL_SIGNING_KEY": "A" * 43, "TOOL_PUBLIC_KEY": "A" * 43, "SLACK_SIGNING_SECRET": "s" * 32,
+    "EVENT_KEY": "e" * 32, "WEBHOOK_SIGNING_KEY": "w" * 32, "SLACK_SIGNING_SECRET": "s" * 32,
+    "TOOL_SIGNING_KEY": "A" * 43, "TOOL_PUBLIC_KEY": "A" * 43,
     "SLACK_BOT_TOKEN": "xoxb-1", "SMTP_URL": "smtp://127.0.0.1:9?tls=none", "MAIL_FROM": "a@example.org",
     "AWS_REGION": "us-east-1",
 }  # fmt: skip
