@@ -25,6 +25,7 @@ import waitress.task
 
 from parley import config, envelope, logs, runtime
 from parley.config import Range
+from parley.dispatch import Dispatcher
 from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 
@@ -99,8 +100,9 @@ def run(
         "PORT",
         server.address,
         server.port,
-        threads=server.threads,
+        _dispatcher=Dispatcher(server.threads),
         connection_limit=1000,
+        channel_request_lookahead=1,  # so that it is seen when a caller who waits has left
         max_request_body_size=2 << 20,
         channel_timeout=620,
     )

@@ -47,7 +47,7 @@ def _ask(desk: Desk, call: Call, kind: Source) -> Answer:
     asynchronous, seconds = preference(call.headers.get("Prefer", ""))
     seconds = LONGEST_WAIT if seconds is None else seconds
     if not (is_over or asynchronous):
-        desk.waiting.wait(accepted.request_id, lambda _, state: state in TERMINAL, seconds)
+        desk.waiting.wait(accepted.request_id, lambda _, state: state in TERMINAL, seconds, call.gone)
     row = desk.views.request(accepted.request_id)
     if row is None:
         raise Problem("gone", detail="The request was erased meanwhile.")

@@ -53,7 +53,7 @@ def status(desk: Desk, call: Call) -> Answer:
     applied = {} if seconds is None else {"Preference-Applied": f"wait={seconds:g}"}
     if _is_known(call.headers.get("If-None-Match", ""), views.etag(row)):
         version = row["version"]
-        if not seconds or not desk.waiting.wait(request_id, lambda now, _: now != version, seconds):
+        if not seconds or not desk.waiting.wait(request_id, lambda now, _: now != version, seconds, call.gone):
             return Answer(None, 304, {"ETag": views.etag(row), **applied})
         row = desk.request(who, request_id, "see")
     return Answer(views.status(row, desk.actions(row)), 200, {"ETag": views.etag(row), **applied})

@@ -40,6 +40,7 @@ class Call:
     body: Any
     headers: Headers
     address: str = ""
+    gone: Callable[[], bool] = lambda: False  # whether the caller has hung up
 
     @property
     def principal(self) -> Principal:

@@ -121,7 +121,9 @@ class Api:
         query, body = _query(route), _body(route)
         if who and (named := getattr(body, "user", None)):
             who = self._doorkeeper.acting_for(who, named.email)
-        call = Call(who, path, query, body, flask.request.headers, flask.request.path)
+        request = flask.request
+        gone = request.environ.get("waitress.client_disconnected", lambda: False)
+        call = Call(who, path, query, body, request.headers, request.path, gone)
         with seeing(_wall(who)):
             return route.view(self.desk, call)
 

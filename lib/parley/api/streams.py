@@ -1,8 +1,9 @@
 """The progress of a request as Server-Sent Events: from the log, from any place on, cut and resumed without loss."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,7 +39,7 @@ def events(desk: Desk, call: Call) -> Answer:
     if row["state"] in TERMINAL and not desk.views.events([(row["id"], seq)], 1):
         return Answer(None, 204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Answer(_chunks(desk, row["id"], seq), 200, headers, media="text/event-stream")
+    return Answer(_chunks(desk, row["id"], seq, call.gone), 200, headers, media="text/event-stream")
 
 
 def _place(call: Call) -> int:
@@ -50,10 +51,10 @@ def _place(call: Call) -> int:
     return int(text)
 
 
-def _chunks(desk: Desk, request_id: Any, seq: int) -> Iterator[bytes]:
+def _chunks(desk: Desk, request_id: UUID, seq: int, gone: Callable[[], bool]) -> Iterator[bytes]:
     """Give the stream, piece by piece; whoever finds no place to wait gets what is there."""
     yield AGAIN
-    with desk.waiting.reading(request_id, seq) as reader:
+    with desk.waiting.reading(request_id, seq, gone) as reader:
         if reader is None:
             rows = desk.views.events([(request_id, seq)])
             yield b"".join(written(seq, rows))
@@ -63,7 +64,7 @@ def _chunks(desk: Desk, request_id: Any, seq: int) -> Iterator[bytes]:
 
 def _followed(reader: Reader, seq: int, desk: Desk) -> Iterator[bytes]:
     end = time.monotonic() + desk.rules.stream_seconds
-    while (left := end - time.monotonic()) > 0 and not desk.rules.leaving():
+    while (left := end - time.monotonic()) > 0 and not (desk.rules.leaving() or reader.gone()):
         row = reader.next(min(desk.rules.beat_seconds, left))
         if row is None:
             yield b": alive\n\n"

@@ -31,6 +31,7 @@ class _Waiter:
 
     request_id: UUID
     since: float
+    gone: Callable[[], bool]
     due: float = 0.0
     woken: threading.Event = field(default_factory=threading.Event)
 
@@ -80,9 +81,19 @@ class Waiting:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def wait(self, request_id: UUID, is_over: Callable[[int, str], bool], seconds: float) -> bool:
-        """Wait until `is_over(version, state)` holds. False when it did not in time, or too many wait already."""
-        waiter = _Change(request_id, time.monotonic(), is_over=is_over)
+    def wait(
+        self,
+        request_id: UUID,
+        is_over: Callable[[int, str], bool],
+        seconds: float,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """
+        Wait until `is_over(version, state)` holds. False when it did not in time, or too many wait already.
+
+        `gone` says that the caller has hung up: nobody is held for whom nobody waits.
+        """
+        waiter = _Change(request_id, time.monotonic(), gone, is_over=is_over)
         if not self._enter(waiter):
             return False
         try:
@@ -92,9 +103,9 @@ class Waiting:
             self._leave(waiter)
 
     @contextmanager
-    def reading(self, request_id: UUID, seq: int) -> Iterator[Reader | None]:
+    def reading(self, request_id: UUID, seq: int, gone: Callable[[], bool] = lambda: False) -> Iterator[Reader | None]:
         """Read the log of a request from behind `seq` on; None when too many wait already."""
-        reader = Reader(request_id, time.monotonic(), seq=seq)
+        reader = Reader(request_id, time.monotonic(), gone, seq=seq)
         has_entered = self._enter(reader)
         try:
             yield reader if has_entered else None
@@ -130,8 +141,9 @@ class Waiting:
             now = time.monotonic()
             for waiter in due:
                 waiter.due = now + waiter.pace(now)
-            if self.leaving():
-                for waiter in due:
+            is_leaving = self.leaving()
+            for waiter in due:
+                if is_leaving or waiter.gone():
                     waiter.woken.set()
 
     def _next(self) -> list[_Waiter]:
