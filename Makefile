@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench bench-api openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -36,6 +36,12 @@ check: setup-tests ## style, types and the arrows between packages
 
 bench: setup-tests ## start-up, memory, latency and throughput, measured here
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench $(ARGS)
+
+bench-api: setup-tests ## POST to 202 at 100 a second, and two hundred callers who wait (ARGS="--rate 200")
+	@PYTHONPATH=lib:tests .venv/bin/python -m bench.asking $(ARGS)
+
+openapi: setup ## write lib/parley/api/openapi.json anew, from the routes
+	@$(PY) -m parley.api.openapi --write
 
 kill: setup-tests ## kill -9 everything at random moments: make kill N=100
 	@KILL_ROUNDS=$(or $(N),100) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/faults/test_kill.py

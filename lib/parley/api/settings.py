@@ -1,0 +1,96 @@
+"""The settings of request-api, and the API that they make. It refuses to start when they would let anybody in."""
+
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated
+
+from parley import config, runtime
+from parley.adapters.broker import Publisher
+from parley.adapters.files import load_defaults
+from parley.adapters.oidc import Provider, Tokens
+from parley.adapters.postgres.api import Limits
+from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.ledger import standby
+from parley.adapters.postgres.requests import Requests
+from parley.adapters.postgres.users import Users
+from parley.api import cors
+from parley.api.desk import Rules
+from parley.api.routes import Api, most_waiters
+from parley.api.slack_install import InstallSettings, slack_app
+from parley.domain.overdue import Pace
+from parley.errors import Misconfigured
+
+MIN_SCHEMA = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(InstallSettings):
+    """What the environment says; see README."""
+
+    database_url: str
+    k_sink: str
+    webhook_signing_key: str
+    config_dir: Path
+    threads: int = 8
+    deadline_seconds: config.Seconds = 900
+    nudge_seconds: config.Seconds = 30
+    longest_nudge_seconds: config.Seconds = 900
+    cors_origins: tuple[str, ...] = ()
+    calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
+    calls_at_once: config.Count = 120
+    oidc_issuer: str | None = None
+    oidc_audience: tuple[str, ...] = ()
+    oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
+    oidc_jwks_url: str | None = None
+    oidc_roles_claim: str = "roles"
+    oidc_admin_role: str = "parley-admin"
+    oidc_support_role: str = "parley-support"
+    oidc_service_role: str = "parley-service"
+
+
+def build(cfg: Settings) -> Api:
+    """Make the API. Raises Misconfigured."""
+    database = Database(cfg.database_url, name="request-api", max_connections=4, min_schema=MIN_SCHEMA)
+    publisher = Publisher(cfg.k_sink, "request-api", timeout=2.0)
+    rules = Rules(
+        cfg.webhook_signing_key,
+        most_waiters=most_waiters(cfg.threads),
+        leaving=runtime.leaving.is_set,
+        public_url=_url(cfg.public_url),
+        slack_app=slack_app(cfg, database),
+        origins=cors.checked(cfg.cors_origins),
+        defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
+    )
+    provider = provider_of(cfg)
+    return Api(
+        database,
+        Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),
+        publisher,
+        rules,
+        limits=Limits(database, per_minute=cfg.calls_per_minute, burst=cfg.calls_at_once),
+        tokens=Tokens(provider, Users(database)) if provider else None,
+        standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
+    )
+
+
+def provider_of(cfg: Settings) -> Provider | None:
+    """Give the OpenID provider, when one is configured; without one there are API keys only. Raises Misconfigured."""
+    if cfg.oidc_issuer is None:
+        if cfg.oidc_audience or cfg.oidc_jwks_url:
+            raise Misconfigured("OIDC_ISSUER: required with the other OIDC settings")
+        return None
+    return Provider(
+        cfg.oidc_issuer,
+        cfg.oidc_audience,
+        cfg.oidc_algorithms,
+        cfg.oidc_roles_claim,
+        {cfg.oidc_admin_role: "admin", cfg.oidc_support_role: "support", cfg.oidc_service_role: "service"},
+        cfg.oidc_jwks_url,
+    )
+
+
+def _url(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise Misconfigured("PUBLIC_URL: must be like https://parley.example.org")
+    return text.rstrip("/")
