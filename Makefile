@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench bench-api openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -39,6 +39,9 @@ bench: setup-tests ## start-up, memory, latency and throughput, measured here
 
 bench-api: setup-tests ## POST to 202 at 100 a second, and two hundred callers who wait (ARGS="--rate 200")
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench.asking $(ARGS)
+
+fuzz: setup-tests ## call the API with everything that fits its description, and what does not: make fuzz N=200
+	@FUZZ_EXAMPLES=$(or $(N),200) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/api/fuzzed --timeout 3600
 
 openapi: setup ## write lib/parley/api/openapi.json anew, from the routes
 	@$(PY) -m parley.api.openapi --write

@@ -1,7 +1,7 @@
 """
 The door for programs: how long an accepted question takes at a steady rate, and what two hundred callers who wait cost.
 
-`make bench-api`. One instance of request-api, its own PostgreSQL (durable), a broker that says 202, the client: all here.
+`make bench-api`. One instance of request-api, a durable PostgreSQL, a broker that says 202 and the client: all here.
 """
 
 import argparse
@@ -157,7 +157,7 @@ def main() -> None:
         time.sleep(2)
         checks = checked(door, 200)
         print(
-            f"{options.waiters} waiters and {options.streams} streams: {door.memory():.0f} MB, {door.threads()} threads,"
+            f"{options.waiters} waiters, {options.streams} streams: {door.memory():.0f} MB, {door.threads()} threads,"
             f" health p50 {at(checks, 0.5):.1f} ms, p99 {at(checks, 0.99):.1f} ms, worst {checks[-1]:.1f} ms"
         )
         for one in sockets:

@@ -18,7 +18,7 @@ LONGEST = 32 << 10  # bytes of content
 def _content(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST:
         raise ValueError("longer than 32 KiB")
-    if not text.strip():
+    if not _SEEN.search(text):
         raise ValueError("blank")
     return _clean(text)
 
@@ -44,16 +44,28 @@ def _web(url: str) -> str:
     return url
 
 
-Clean = Annotated[str, AfterValidator(_clean)]
-_EMAIL = re.compile(r"\A[^\s\x00-\x1f\x7f@<>,;:\"()\\]{1,64}@[^\s\x00-\x1f\x7f@<>,;]+\Z")
-_URL = re.compile(r"\Ahttps?://[^\s\x00-\x1f]+\Z")
-_PHONE = re.compile(r"\A\+[1-9]\d{6,14}\Z")
+Clean = Annotated[str, AfterValidator(_clean), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+# Patterns as JSON Schema, Python and pydantic all read them: `\s` means something else to each.
+_GAPS = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
+_SEEN = re.compile(f"[^{_GAPS}]")
+_EMAIL = rf'^[^{_GAPS}@<>,;:"()\\]{{1,64}}@[^{_GAPS}@<>,;:"()\\]{{1,189}}$'
 
 Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
-Url = Annotated[str, StringConstraints(max_length=2000, pattern=_URL), AfterValidator(_web)]
-Phone = Annotated[str, StringConstraints(pattern=_PHONE)]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=rf"^https?://[^{_GAPS}]+$"), AfterValidator(_web)]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
+Content = Annotated[
+    str,
+    AfterValidator(_content),
+    Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="The question, up to 32 KiB.",
+        json_schema_extra={"pattern": rf"^[^\u0000]*[^{_GAPS}][^\u0000]*$"},
+    ),
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Context = dict[Clean, Clean | int | Finite | bool | None]
+_NAMES = {"propertyNames": {"pattern": r"^[^\u0000]*$"}}
+Context = Annotated[dict[Clean, Clean | int | Finite | bool | None], Field(max_length=16, json_schema_extra=_NAMES)]
 
 
 class Strict(BaseModel):
@@ -78,12 +90,10 @@ class NamedUser(Strict):
 class Ask(Strict):
     """A question, whoever asks it."""
 
-    content: Annotated[str, AfterValidator(_content), Field(min_length=1, description="The question, up to 32 KiB.")]
+    content: Content
     session_id: Annotated[UUID | None, Field(description="Go on with this conversation.")] = None
     delivery: Annotated[Wanted | None, Field(description="Also send the answer there.")] = None
-    context: Annotated[Context, Field(max_length=16, description="Facts about where it was asked.")] = Field(
-        default_factory=dict
-    )
+    context: Annotated[Context, Field(description="Facts about where it was asked.")] = Field(default_factory=dict)
     user: Annotated[NamedUser | None, Field(description="For whom a service asks.")] = None
     on_busy: Annotated[
         Literal["enqueue", "reject"], Field(description="What to do behind an open question of the conversation.")
@@ -109,7 +119,7 @@ class AskCli(Ask):
     command: Annotated[Clean, Field(max_length=500)] | None = None
     cli_session_id: Annotated[Clean, Field(max_length=255)] | None = None
     host: Annotated[Clean, Field(max_length=255)] | None = None
-    command_context: Annotated[Context, Field(max_length=16)] | None = None
+    command_context: Context | None = None
 
 
 class AskTool(Ask):
@@ -118,7 +128,7 @@ class AskTool(Ask):
     tool_id: Annotated[Clean, Field(min_length=1, max_length=255, description="Which tool asks.")]
     trigger_event: Annotated[Clean, Field(min_length=1, max_length=255, description="What has happened.")]
     tool_instance_id: Annotated[Clean, Field(max_length=255)] | None = None
-    tool_context: Annotated[Context, Field(max_length=16)] | None = None
+    tool_context: Context | None = None
 
 
 class Feedback(Strict):
@@ -142,7 +152,9 @@ class Decide(Strict):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-Metadata = Annotated[dict[Clean, Annotated[Clean, Field(max_length=500)]], Field(max_length=16)]
+Metadata = Annotated[
+    dict[Clean, Annotated[Clean, Field(max_length=500)]], Field(max_length=16, json_schema_extra=_NAMES)
+]
 
 
 class BeginSession(Strict):

@@ -17,6 +17,7 @@ from parley.adapters.postgres.staff import Staff
 from parley.adapters.postgres.users import Users
 from parley.api import access, views
 from parley.api.access import Action
+from parley.api.problems import Problem
 from parley.api.waiting import Waiting
 from parley.domain.events import Emit
 from parley.domain.keys import Principal
@@ -120,8 +121,11 @@ class Desk:
         return found
 
     def request(self, who: Principal, request_id: UUID, action: Action) -> dict[str, Any]:
-        """Give a request that the caller may do this with. Raises Problem."""
-        return self.granted(who, action, self.views.request(request_id), f"request {request_id}")
+        """Give a request that the caller may do this with, while there is something to see. Raises Problem."""
+        row = self.granted(who, action, self.views.request(request_id), f"request {request_id}")
+        if row["erased_at"]:
+            raise Problem("gone", detail="It was erased.")
+        return row
 
     def session(self, who: Principal, session_id: UUID, action: Action) -> dict[str, Any]:
         """Give a session that the caller may do this with. Raises Problem."""
@@ -129,7 +133,10 @@ class Desk:
 
     def person(self, who: Principal, text: str, action: Action) -> UUID:
         """Give the user of a path: `me`, one's own id, or for staff anybody's. Raises Problem."""
-        return access.person(who, text, action, self._audited, f"user {text}")
+        user_id = access.person(who, text, action, self._audited, f"user {text}")
+        if user_id != who.user_id and self.views.me(user_id) is None:
+            raise Problem("not-found")
+        return user_id
 
     def _audited(self, who: Principal, action: str, name: str) -> None:
         self.audit(who, f"{action} {name.partition(' ')[0]}", name)

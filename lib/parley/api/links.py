@@ -55,6 +55,6 @@ main{white-space:pre-wrap;overflow-wrap:anywhere}
 
 ROUTES = (
     Route("POST", "/api/v1/requests/{request_id}/link", make, {201: "Link"}, tag="requests", scope="requests:read",
-          name="make_link"),
+          problems=("gone",), name="make_link"),
     Route("GET", "/r/{token}", read, {200: "text/html"}, tag="links", roles=None, problems=("gone",), name="read_link"),
 )  # fmt: skip

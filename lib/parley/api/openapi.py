@@ -7,7 +7,7 @@ OpenAPI 3.1 of the API, from the same routes and models that serve and validate 
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from parley.api.route import Route
 from parley.api.routes import ROUTES
 from parley.domain.keys import Scope
 
+_TAG = '^"v[0-9]{1,18}"$'
 HEADERS: dict[str, dict[str, Any]] = {
     "Prefer": {
         "schema": {"type": "string", "examples": ["respond-async", "wait=5"]},
@@ -29,7 +30,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": '^"?[!#-~]{1,253}"?$'},
         "description": "The same key with the same body is the same request, for seven days.",
     },
-    "If-Match": {"schema": {"type": "string"}, "description": "The ETag of the version that was read, or `*`."},
+    "If-Match": {
+        "schema": {"type": "string", "pattern": _TAG},
+        "description": "The ETag of the version that was read, or `*`.",
+    },
     "If-None-Match": {"schema": {"type": "string"}, "description": "The ETag that is known already."},
     "Last-Event-ID": {
         "schema": {"type": "integer", "minimum": 0, "maximum": 2147483647},
@@ -58,6 +62,15 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "prefix": {"type": "string", "pattern": "^[A-Za-z0-9]{8}$"},
     "token": {"type": "string", "minLength": 1, "maxLength": 200},
 }
+# Which answers name something new: the parameter that it is elsewhere, and where it stands.
+_MADE = {
+    "RequestStatus": ("request_id", "request_id"),
+    "RequestResult": ("request_id", "request_id"),
+    "Session": ("session_id", "session_id"),
+    "NewSession": ("session_id", "session_id"),
+    "Escalation": ("escalation_id", "id"),
+    "NewKey": ("prefix", "prefix"),
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -66,7 +79,7 @@ def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     routes = tuple(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, routes)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Parley", "version": "1", "description": _ABOUT},
@@ -76,6 +89,7 @@ def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
             "schemas": _schemas(routes),
             "responses": _problems(),
             "headers": _headers(),
+            "links": _links(routes),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": _KEYS}},
         },
     }
@@ -86,15 +100,15 @@ def text(routes: Iterable[Route] = ROUTES) -> str:
     return json.dumps(document(routes), indent=1, ensure_ascii=False) + "\n"
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
     summary, _, more = (route.view.__doc__ or "").strip().partition("\n")
     found: dict[str, Any] = {
-        "operationId": route.name or route.view.__name__.strip("_"),
+        "operationId": _name(route),
         "tags": [route.tag],
         "summary": summary.strip().rstrip("."),
         "description": " ".join(more.split()) or summary.strip(),
         "parameters": [*_in_path(route), *_in_query(route), *_in_headers(route)],
-        "responses": _responses(route),
+        "responses": _responses(route, routes),
         "security": [] if route.roles is None else [{"bearer": []}],
     }
     if route.roles is not None:
@@ -147,16 +161,36 @@ def _in_headers(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _responses(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, answer in route.answers.items():
         named = _SENT.get(status, ()) if route.roles is not None else ()
         named = (*named, "Link") if answer and answer.endswith("Page") else named
         headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *named)}
         found[str(status)] = {"description": _SAID[status], **_content(answer), "headers": headers}
+        if route.method == "POST" and (made := _MADE.get(answer or "")):
+            found[str(status)]["links"] = {
+                name: {"$ref": f"#/components/links/{name}"} for name in _links(routes) if name.endswith(f"_{made[0]}")
+            }
     for status in sorted({TITLES[kind][0] for kind in route.all_problems}):
         found[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return found
+
+
+def _links(routes: Sequence[Route]) -> dict[str, Any]:
+    """What can be done with what was made: for each id, every operation that takes it alone."""
+    found: dict[str, Any] = {}
+    for name, pointer in sorted(set(_MADE.values())):
+        for route in routes:
+            if route.path.count("{") == 1 and f"{{{name}}}" in route.path:
+                operation = _name(route)
+                parameters = {name: f"$response.body#/{pointer}"}
+                found[f"{operation}_{name}"] = {"operationId": operation, "parameters": parameters}
+    return found
+
+
+def _name(route: Route) -> str:
+    return route.name or route.view.__name__.strip("_")
 
 
 def _problems() -> dict[str, Any]:
@@ -179,7 +213,7 @@ def _content(answer: str | None) -> dict[str, Any]:
     if answer is None:
         return {}
     if "/" in answer:
-        schema = {} if answer == "application/json" else {"schema": {"type": "string"}}
+        schema = {"schema": {"type": "string"}} if answer == "text/html" else {}
         return {"content": {answer: schema}}
     return {"content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}}}
 

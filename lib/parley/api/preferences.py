@@ -13,6 +13,7 @@ LONGEST_WAIT = 25.0  # seconds
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
 _TAG = re.compile(r'(?:W/)?"v(\d{1,18})"\Z')
+_ANY_TAG = re.compile(r'(?:W/)?"[^"]*"\Z')
 
 
 def preference(text: str) -> tuple[bool, float | None]:
@@ -46,10 +47,11 @@ def version(headers: Headers, *, required: bool) -> int | None:
         return None
     if text.strip() == "*":
         return None
-    match = _TAG.match(text.strip())
-    if match is None:
+    if match := _TAG.match(text.strip()):
+        return int(match[1])
+    if _ANY_TAG.match(text.strip()):
         raise Problem("precondition-failed")
-    return int(match[1])
+    raise Problem("bad-request", detail="If-Match is an entity tag, as ETag has given it.")
 
 
 def traceparent(headers: Headers) -> str:

@@ -145,20 +145,24 @@ def _is_known(header: str, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
+_READ: dict[str, Any] = {"tag": "requests", "scope": "requests:read"}
+_WRITE: dict[str, Any] = {"tag": "requests", "scope": "requests:write"}
+_OUTCOME: dict[int, str | None] = {200: "RequestResult", 202: "RequestStatus"}
+_GONE = ("gone",)
+
 ROUTES = (
-    Route("GET", "/api/v1/requests", list_, {200: "RequestPage"}, tag="requests", scope="requests:read", query=Wanted,
-          problems=("not-found",), name="list_requests"),
-    Route("GET", f"{ONE}/status", status, {200: "RequestStatus", 304: None}, tag="requests", scope="requests:read",
-          headers=("If-None-Match", "Prefer")),
-    Route("GET", f"{ONE}/result", result, {200: "RequestResult", 202: "RequestStatus"}, tag="requests",
-          scope="requests:read"),
-    Route("POST", f"{ONE}/cancel", cancel, {200: "RequestResult", 202: "RequestStatus"}, tag="requests",
-          scope="requests:write"),
-    Route("DELETE", ONE, erase, {204: None}, tag="privacy", scope="data", problems=("conflict",), name="erase_request"),
-    Route("POST", f"{ONE}/feedback", feedback, {204: None}, tag="requests", scope="requests:write",
-          body=bodies.Feedback, problems=("conflict",)),
-    Route("POST", f"{ONE}/escalate", escalate, {202: "Escalation"}, tag="requests", scope="requests:write",
-          body=bodies.Escalate, body_is_optional=True),
-    Route("POST", f"{ONE}/actions/{{action_id}}", decide, {202: "Decision"}, tag="requests", scope="requests:write",
-          body=bodies.Decide, problems=("conflict", "gone"), name="decide"),
+    Route("GET", "/api/v1/requests", list_, {200: "RequestPage"}, **_READ, query=Wanted, problems=("not-found",),
+          name="list_requests"),
+    Route("GET", f"{ONE}/status", status, {200: "RequestStatus", 304: None}, **_READ,
+          headers=("If-None-Match", "Prefer"), problems=_GONE),
+    Route("GET", f"{ONE}/result", result, _OUTCOME, **_READ, problems=_GONE),
+    Route("POST", f"{ONE}/cancel", cancel, _OUTCOME, **_WRITE, problems=_GONE),
+    Route("DELETE", ONE, erase, {204: None}, tag="privacy", scope="data", problems=("conflict", "gone"),
+          name="erase_request"),
+    Route("POST", f"{ONE}/feedback", feedback, {204: None}, **_WRITE, body=bodies.Feedback,
+          problems=("conflict", "gone")),
+    Route("POST", f"{ONE}/escalate", escalate, {202: "Escalation"}, **_WRITE, body=bodies.Escalate,
+          body_is_optional=True, problems=_GONE),
+    Route("POST", f"{ONE}/actions/{{action_id}}", decide, {202: "Decision"}, **_WRITE, body=bodies.Decide,
+          problems=("conflict", "gone"), name="decide"),
 )  # fmt: skip

@@ -37,6 +37,7 @@ class Settings(InstallSettings):
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
     cors_origins: tuple[str, ...] = ()
+    stream_seconds: config.Seconds = 55  # until a stream ends and its reader comes back
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
     oidc_issuer: str | None = None
@@ -60,6 +61,7 @@ def build(cfg: Settings) -> Api:
         public_url=_url(cfg.public_url),
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
+        stream_seconds=cfg.stream_seconds,
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )
     provider = provider_of(cfg)

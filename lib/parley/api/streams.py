@@ -34,8 +34,8 @@ def events(desk: Desk, call: Call) -> Answer:
     `Last-Event-ID` resumes behind that event. The stream ends with the request, or after a minute: come back with the
     last id. When the log no longer has what comes next, `event: gap` says so. 204: it is over and all was told.
     """
-    row = desk.request(call.principal, call.path["request_id"], "read")
     seq = _place(call)
+    row = desk.request(call.principal, call.path["request_id"], "read")
     if row["state"] in TERMINAL and not desk.views.events([(row["id"], seq)], 1):
         return Answer(None, 204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -87,5 +87,5 @@ def written(seq: int, rows: list[dict[str, Any]]) -> Iterator[bytes]:
 
 ROUTES = (
     Route("GET", "/api/v1/requests/{request_id}/events", events, {200: "text/event-stream", 204: None}, tag="requests",
-          scope="requests:read", query=From, headers=("Last-Event-ID",)),
+          scope="requests:read", query=From, headers=("Last-Event-ID",), problems=("gone",)),
 )  # fmt: skip
