@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text

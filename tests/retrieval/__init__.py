@@ -1,0 +1,1 @@
+"""How well, and how fast, questions find their sections: `make retrieval`."""

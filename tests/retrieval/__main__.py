@@ -1,0 +1,106 @@
+"""
+Measure and print: `make retrieval`, or `make retrieval ARGS="--chunks 50000 --questions 400"`.
+
+Everything runs on this machine, with a PostgreSQL of its own. The embeddings are synthetic.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from devkit.embedding import embed
+from parley.adapters.postgres import migrate
+from parley.adapters.postgres.database import Database
+from retrieval import quality, speed
+from standalone.postgres import EmbeddedPostgres
+
+console = Console(width=None if sys.stdout.isatty() else 120)
+
+
+class Synthetic:
+    """The embeddings of devkit, without a server."""
+
+    def embed(self, _model: str, texts: list[str]) -> list[list[float]]:
+        """Embed."""
+        return [embed(text, 384) for text in texts]
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="retrieval")
+    parser.add_argument("--chunks", type=int, default=50_000)
+    parser.add_argument("--questions", type=int, default=400)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "p", durable=False) as postgres:
+        url = postgres.start()
+        migrate.apply(url)
+        database = Database(url, name="retrieval")
+        _show_quality(database)
+        database.close()
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "p", durable=False) as postgres:
+        url = postgres.start()
+        migrate.apply(url)
+        database = Database(url, name="retrieval")
+        _show_speed(database, options.chunks, options.questions)
+        database.close()
+
+
+def _show_quality(database: Database) -> None:
+    embedder = Synthetic()
+    sections = quality.fill(database, embedder, speed.MODEL)
+    asked = quality.questions()
+    table = Table(title=f"{sections} sections in three languages (embeddings: synthetic)", title_justify="left")
+    for name in ("", "questions", "first place", "recall@5", "MRR@10"):
+        table.add_column(name, justify="right" if name else "left")
+    ways = {
+        "words": quality.by_words(database),
+        "embeddings": quality.by_embeddings(database, embedder),
+        "both": quality.by_both(database, embedder),
+        "both, by the index": quality.by_both(database, embedder, few=0),
+    }
+    for language in ("all", *quality.LANGUAGES):
+        some = [one for one in asked if one.document and language in ("all", one.language)]
+        for name, find in ways.items():
+            found = quality.figures(find, some)
+            shown = (f"{found.first:.3f}", f"{found.recall:.3f}", f"{found.mrr:.3f}")
+            table.add_row(f"{language}: {name}", str(found.questions), *shown)
+    console.print(table)
+    silent, answered = quality.silence(database, asked)
+    console.print(
+        f"Without a model: {silent:.0%} of the questions that nothing answers get no answer,"
+        f" {answered:.0%} of the others get one.\n"
+    )
+
+
+def _show_speed(database: Database, chunks: int, count: int) -> None:
+    corpus = speed.Corpus.of(1)
+    console.print(f"[dim]making {chunks} chunks …[/dim]")
+    speed.fill(database, corpus, chunks)
+    questions = [corpus.question() for _ in range(count)]
+    table = Table(title=f"Milliseconds of a search among {chunks} chunks, one at a time", title_justify="left")
+    for name in ("", "p50", "p99"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, ask in speed.searches(database, questions).items():
+        taken = speed.latency(ask, questions)
+        table.add_row(name, f"{taken.p50:.1f}", f"{taken.p99:.1f}")
+    console.print(table)
+    embedder = speed.Remembered(questions)
+    table = Table(title="The nearest ten by the index, held against the nearest ten of all", title_justify="left")
+    for name in ("", "recall@10", "searches that gave ten"):
+        table.add_column(name, justify="right" if name else "left")
+    some = questions[: count // 4]
+    filters = {
+        "all": (*speed.BASES, speed.RARE), "30 %": speed.BASES[1:4], "10 %": speed.BASES[1:2], "1 %": (speed.RARE,),
+    }  # fmt: skip
+    for name, bases in filters.items():
+        compared = speed.held(database, embedder, some, bases)
+        table.add_row(f"{name} of the chunks", f"{compared.recall:.3f}", f"{compared.full:.0%}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
