@@ -32,7 +32,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-email", min_schema=4)
+    database = Database(cfg.database_url, name="deliver-email", min_schema=11)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     return Courier("email", store, Mailer.of(cfg.smtp_url, cfg.mail_from), can_ask=False)
 

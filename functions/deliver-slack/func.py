@@ -38,7 +38,7 @@ class Config(SlackSettings):
 
 
 def build(cfg: Config) -> Both:
-    database = Database(cfg.database_url, name="deliver-slack", min_schema=9)
+    database = Database(cfg.database_url, name="deliver-slack", min_schema=11)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)
     opened = apis(cfg, lambda: database)

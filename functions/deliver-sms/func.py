@@ -34,7 +34,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-sms", min_schema=4)
+    database = Database(cfg.database_url, name="deliver-sms", min_schema=11)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     sns = Sns(
         region=cfg.aws_region,

@@ -41,7 +41,7 @@ class Config:
 
 
 def build(cfg: Config) -> Recovery:
-    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=5))
+    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=11))
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace, retention=retention)

@@ -21,6 +21,7 @@ CONFIG = {
     "agent-turn": ("agents", "tools", "integrations.yaml"),
     "request-api": ("integrations.yaml",),
     "normalize": ("slack.yaml",),
+    "deliver-webhook": ("integrations.yaml",),
 }
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 

@@ -5,10 +5,16 @@ import ipaddress
 import pytest
 
 from devkit.serving import LocalServer, Reply
-from parley.adapters.http import Refused, Webhooks, is_public, target
+from parley.adapters.http import Webhooks
+from parley.adapters.pinned import Pinned, Refused, is_public, target
 from parley.channels.outcome import Delivered, Failed, Retry, Unsure, Wait
 
 HERE = ("127.0.0.0/8", "::1/128")
+
+
+def hooks(**options):
+    """The channel, with the options of what makes its requests."""
+    return Webhooks(["key"], Pinned(**options))
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def hooked(job):
 
 def test_an_answer_is_posted(receiver, hooked):
     """The receiver gets one POST with the signed headers and the name as Host."""
-    channel = Webhooks("key", allow=HERE, names=lambda *_: ["127.0.0.1"])
+    channel = hooks(allow=HERE, names=lambda *_: ["127.0.0.1"])
     url = f"http://hooks.example.org:{receiver.port}/a%20b/ä?x=1&y=ü#part"
 
     sent = channel.send(hooked(url), 5)
@@ -66,7 +72,7 @@ def test_receivers_of_all_kinds(receiver, hooked, answer, meaning):
     """One request each; a redirect is not followed, and neither silence nor an endless answer holds us."""
     receiver.answers = answer
 
-    sent = Webhooks("key", allow=HERE, longest=1).send(hooked(receiver.url), 5)
+    sent = hooks(allow=HERE, longest=1).send(hooked(receiver.url), 5)
 
     assert isinstance(sent.outcome, meaning)
     assert len(receiver.requests) == 1
@@ -78,13 +84,13 @@ def test_nobody_there_is_surely_not_sent(hooked):
     def unknown(*_):
         raise OSError
 
-    assert isinstance(Webhooks("key", allow=HERE).send(hooked("http://127.0.0.1:1/"), 5).outcome, Retry)
-    assert isinstance(Webhooks("key", names=unknown).send(hooked("https://x.example/"), 5).outcome, Retry)
+    assert isinstance(hooks(allow=HERE).send(hooked("http://127.0.0.1:1/"), 5).outcome, Retry)
+    assert isinstance(hooks(names=unknown).send(hooked("https://x.example/"), 5).outcome, Retry)
 
 
 def test_the_next_address_is_tried(receiver, hooked):
     """Of several addresses, one that refuses the connection does not count."""
-    channel = Webhooks("key", allow=HERE, names=lambda *_: ["127.0.0.2", "127.0.0.1"])
+    channel = hooks(allow=HERE, names=lambda *_: ["127.0.0.2", "127.0.0.1"])
 
     assert channel.send(hooked(receiver.url.replace("127.0.0.1", "x.example")), 5).outcome == Delivered()
 
@@ -92,7 +98,7 @@ def test_the_next_address_is_tried(receiver, hooked):
 def test_a_name_is_resolved_once(receiver, hooked):
     """A name that changes between check and connect gains nothing: what was checked is what is called."""
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
-    channel = Webhooks("key", allow=HERE, names=lambda *_: next(answers))
+    channel = hooks(allow=HERE, names=lambda *_: next(answers))
 
     sent = channel.send(hooked(f"http://x.example:{receiver.port}/"), 5)
 
@@ -102,7 +108,7 @@ def test_a_name_is_resolved_once(receiver, hooked):
 
 def test_one_private_address_among_many_is_enough(receiver, hooked):
     """A name with a public and a private address is refused whole."""
-    channel = Webhooks("key", names=lambda *_: ["93.184.215.14", "127.0.0.1"])
+    channel = hooks(names=lambda *_: ["93.184.215.14", "127.0.0.1"])
 
     sent = channel.send(hooked("https://x.example/"), 5)
 
@@ -121,7 +127,7 @@ def test_one_private_address_among_many_is_enough(receiver, hooked):
 )  # fmt: skip
 def test_attacks_are_refused(hooked, host):
     """However an inner address is written, nothing is sent there, and it is not tried again."""
-    sent = Webhooks("key").send(hooked(f"https://{host}/"), 5)
+    sent = hooks().send(hooked(f"https://{host}/"), 5)
 
     assert isinstance(sent.outcome, Failed)
     assert sent.outcome.code == "address"
@@ -163,6 +169,6 @@ def test_public_addresses(address, public):
 
 def test_a_setting_opens_one_network_only(hooked):
     """What development allows is that network, not its neighbours."""
-    sent = Webhooks("key", allow=("127.0.0.0/8",)).send(hooked("http://10.0.0.1/"), 5)
+    sent = hooks(allow=("127.0.0.0/8",)).send(hooked("http://10.0.0.1/"), 5)
 
     assert isinstance(sent.outcome, Failed)

@@ -1,11 +1,13 @@
 """What may be sent: each rule with its status and the place that it points to; what was sent never comes back."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from parley import envelope, runtime, serve
+from parley.adapters.files import load_defaults
 from parley.api import bodies
 from parley.api.desk import Rules
 from parley.api.problems import Problem
@@ -13,6 +15,8 @@ from parley.api.routes import Api
 from parley.domain import ids
 from parley.domain.keys import Principal
 from parley.domain.requests import Accepted
+
+DEFAULTS = load_defaults(Path(__file__).parents[2] / "config" / "integrations.yaml").channels
 
 REQUESTS = "/api/v1/requests"
 LONGEST = 32 << 10
@@ -45,7 +49,7 @@ def faults(model, value):
         ({"content": "Hi", "a/b~c": 1}, "/a~1b~0c"),
         ({"content": "Hi", "delivery": {"channels": []}}, "/delivery/channels"),
         ({"content": "Hi", "delivery": {"channels": ["no fax"]}}, "/delivery/channels/0"),
-        ({"content": "Hi", "delivery": {"channels": ["slack"], "mode": "all"}}, "/delivery/mode"),
+        ({"content": "Hi", "delivery": {"channels": ["slack"], "mode": "some"}}, "/delivery/mode"),
         ({"content": "Hi", "delivery": {"channels": ["slack"], "to": "x"}}, "/delivery/to"),
         ({"content": "Hi", "context": {str(n): n for n in range(17)}}, "/context"),
         ({"content": "Hi", "context": {"a": "\x00"}}, "/context/a"),
@@ -241,7 +245,7 @@ def test_body_has_a_largest_size(post, problem, size, status):
 )
 def test_place_of_a_channel_is_taken(channel, sent, stored):
     """Each channel has its own fields."""
-    found = bodies.config(channel, bodies.IntegrationSetting(config=sent))
+    found = bodies.config(DEFAULTS[channel], bodies.IntegrationSetting(config=sent))
 
     assert found == stored
 
@@ -275,16 +279,16 @@ def test_place_of_a_channel_is_taken(channel, sent, stored):
 def test_place_that_is_none_is_refused(channel, sent, pointer):
     """An address that nothing could be sent to is told at once, with its place."""
     with pytest.raises(Problem) as raised:
-        bodies.config(channel, bodies.IntegrationSetting(config=sent))
+        bodies.config(DEFAULTS[channel], bodies.IntegrationSetting(config=sent))
 
     assert [error["pointer"] for error in raised.value.errors] == [pointer]
     assert "secret@" not in str(raised.value.body())
 
 
-@pytest.mark.parametrize("channel", sorted(bodies.CONFIGS))
+@pytest.mark.parametrize("channel", sorted(DEFAULTS))
 def test_channel_that_is_turned_off_needs_no_place(channel):
     """Whoever wants no text messages need not give a number."""
-    found = bodies.config(channel, bodies.IntegrationSetting(enabled=False))
+    found = bodies.config(DEFAULTS[channel], bodies.IntegrationSetting(enabled=False))
 
     assert found == {}
 

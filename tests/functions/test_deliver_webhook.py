@@ -4,7 +4,7 @@ import pytest
 
 from devkit.receiver import WebhookReceiver
 from devkit.serving import Reply
-from parley.channels.webhook import secret
+from parley.channels.signing import secret
 
 
 @pytest.fixture

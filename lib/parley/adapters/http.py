@@ -1,285 +1,137 @@
-"""
-POST to a URL that a user gave: only to addresses of the public Internet, and only to the one that was checked.
+"""Channels that are one POST to a URL of the user's: webhooks, and chats with an incoming webhook."""
 
-The name is resolved once; if any of its addresses is not public, nothing is sent; the connection goes to the checked
-address while TLS and Host keep the name, so a name that changes between check and connect gains nothing. No redirect is
-followed, no proxy is used, the whole exchange has a deadline and the answer a cap.
-"""
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
-import ipaddress
-import queue
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlsplit
-
-import httpcore
-
-from parley.channels import webhook
-from parley.channels.outcome import Answer, Failed, MaybeSent, NotSent, Retry, Sent, Unsure
+from parley.adapters.pinned import Pinned, Refused
+from parley.channels import consent, webhook
+from parley.channels.outcome import Answer, Failed, MaybeSent, NotSent, Outcome, Retry, Sent, Unsure, retry_after
+from parley.channels.post import Post, Reply
 from parley.domain.delivery import Job
 
-CAP = 64 << 10  # bytes of an answer that are read
-LONGEST = 30.0  # seconds of one exchange
-PORTS = frozenset({80, 443, 8443})
+CONSENT_LASTS = timedelta(days=7)
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolve = Callable[[str, int], Iterable[str]]
-
-# Embeddings of IPv4 in IPv6: the inner address is what will be reached.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_CLOSED = [
-    ipaddress.ip_network(network)
-    for network in (
-        "64:ff9b:1::/48",  # NAT64 of local use
-        "::/96",  # IPv4-compatible, obsolete
-        "fec0::/10",  # site-local, obsolete
-        "5f00::/16",  # segment routing
-        "192.0.0.0/24",  # protocol assignments: older Pythons call most of them global
-        "192.88.99.0/24",  # 6to4 relays, obsolete
-        "168.63.129.16/32",  # Azure's host
-    )
-]
+Clock = Callable[[], datetime]
 
 
-class Refused(Exception):
-    """The URL leads where we do not go. The text is ours."""
+def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where a URL leads; `path` with its query, percent-encoded."""
+class Vendor(Protocol):
+    """A channel's pure file."""
 
-    scheme: str
-    host: str
-    port: int
-    path: str
+    def render(self, job: Job) -> Post: ...
+    def outcome(self, answer: Answer) -> Outcome: ...
 
 
-def is_public(address: IpAddress, allowed: Sequence[Network] = ()) -> bool:
-    """Whether an address is one of the public Internet's, or of the networks that are allowed by setting."""
-    if any(address in network for network in allowed):
-        return True
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is None and (inner := _inner(address)):
-        return is_public(inner, allowed)
-    if any(address in network for network in _CLOSED) or getattr(address, "scope_id", None):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-
-
-def target(url: str, *, private: bool = False) -> Target:
+class Posts:
     """
-    Read a URL that may be called at all: https, without user name, on a port of the web.
+    The channel of a vendor whose messages are one POST.
 
-    `private`: networks of our own are allowed, and with them http and any port. Raises Refused.
-    """
-    if not url.isprintable() or any(c in url for c in " \\"):
-        raise Refused("the URL is not valid")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except ValueError:
-        raise Refused("the URL is not valid") from None
-    if not name or "%" in name or parts.username is not None or parts.password is not None:
-        raise Refused("the URL is not valid")
-    if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        raise Refused("the URL must be https")
-    port = port if port is not None else (443 if parts.scheme == "https" else 80)
-    if port not in PORTS and not private:
-        raise Refused("that port is not allowed")
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (f"?{_query(parts.query)}" if parts.query else "")
-    return Target(parts.scheme, name, port, path)
-
-
-def _query(text: str) -> str:
-    return quote(text, safe="/%:@!$&'()*+,;=~-._?")
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Give every address of a name."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-class PinnedBackend(httpcore.NetworkBackend):
-    """For one exchange: resolves once, checks every address, connects to a checked one, keeps the deadline."""
-
-    def __init__(self, allowed: Sequence[Network], names: Resolve, seconds: float) -> None:
-        self._allowed = allowed
-        self._names = names
-        self._end = time.monotonic() + seconds
-        self._backend = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 - the deadline is one for all steps
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        addresses = self._addresses(host, port)
-        for place, address in enumerate(addresses, start=1):
-            seconds = _left(self._end, httpcore.ConnectTimeout)
-            try:
-                stream = self._backend.connect_tcp(address, port, min(seconds, 5.0), local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if place == len(addresses):
-                    raise
-            else:
-                return _Deadlined(stream, self._end)
-        raise httpcore.ConnectError("the name has no address")
-
-    def _addresses(self, host: str, port: int) -> list[str]:
-        found = _within(_left(self._end, httpcore.ConnectTimeout), lambda: list(self._names(host, port)))
-        try:
-            addresses = [ipaddress.ip_address(text) for text in found]
-        except ValueError:
-            raise Refused("not an address of the public Internet") from None
-        if not all(is_public(address, self._allowed) for address in addresses):
-            raise Refused("not an address of the public Internet")
-        return [str(address) for address in addresses]
-
-
-class _Deadlined(httpcore.NetworkStream):
-    """A stream on which nothing starts or waits beyond the deadline of the exchange: a trickle does not extend it."""
-
-    def __init__(self, stream: httpcore.NetworkStream, end: float) -> None:
-        self._stream = stream
-        self._end = end
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - one deadline for all
-        return self._stream.read(max_bytes, _left(self._end, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - one deadline for all
-        self._stream.write(buffer, _left(self._end, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        seconds = min(timeout or LONGEST, _left(self._end, httpcore.ConnectTimeout))
-        return _Deadlined(self._stream.start_tls(ssl_context, server_hostname, seconds), self._end)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class Webhooks:
-    """
-    The webhook channel.
-
-    `allow` opens networks of our own (CIDR), for development, and with them http and any port. `tls` trusts other
-    authorities than the system's.
+    `told_apart`: the receiver tells doubles by their id, so that what may have arrived is sent again; otherwise it
+    cannot be known whether it did.
     """
 
-    def __init__(
-        self,
-        signing_key: str,
-        *,
-        allow: Sequence[str] = (),
-        names: Resolve = resolve,
-        tls: ssl.SSLContext | None = None,
-        longest: float = LONGEST,
-    ) -> None:
-        self._signing_key = signing_key
-        self._allowed = [ipaddress.ip_network(network) for network in allow]
-        self._names = names
-        self._tls = tls
-        self._longest = longest
-        self._lock = threading.Lock()
+    def __init__(self, vendor: Vendor, to: Pinned, *, told_apart: bool, clock: Clock = now) -> None:
+        self._vendor = vendor
+        self._to = to
+        self._told_apart = told_apart
+        self._clock = clock
 
     def send(self, job: Job, timeout: float) -> Sent:
         """Post an answer."""
-        post = webhook.render(job, self._signing_key)
         try:
-            answer = self._post(post, min(timeout, self._longest))
+            reply = self._to.call(self._vendor.render(job), timeout)
         except Refused as error:
             return Sent(Failed(str(error), "address"))
         except NotSent as error:
             return Sent(Retry(str(error)))
         except MaybeSent as error:
             return Sent(Unsure(str(error)))
-        return Sent(webhook.outcome(answer))
+        return Sent(self._vendor.outcome(answer(reply, self._clock())))
 
-    def find(self, job: Job, timeout: float) -> Sent | None:  # noqa: ARG002 - the receiver tells doubles by the id
+    def find(self, job: Job, timeout: float) -> Sent | None:  # noqa: ARG002 - there is nobody to ask
+        """Say whether it may be sent again."""
+        return None if self._told_apart else Sent(Unsure("an earlier attempt may have been sent", final=True))
+
+
+class Consents(Protocol):
+    """Where it is kept that a receiver wants our posts."""
+
+    def consented(self, integration_id: str, rate: float | None) -> None: ...
+
+
+class Webhooks:
+    """
+    The webhook channel: `Posts` by the secrets of each receiver, and CloudEvents only to who wants them.
+
+    A receiver of CloudEvents is asked again once a week; `origin` is the name by which we ask.
+    """
+
+    def __init__(
+        self,
+        signing_keys: Sequence[str],
+        to: Pinned,
+        consents: Consents | None = None,
+        *,
+        origin: str = "parley",
+        clock: Clock = now,
+    ) -> None:
+        self._keys = signing_keys
+        self._to = to
+        self._consents = consents
+        self._origin = origin
+        self._clock = clock
+        self._posts = Posts(self, to, told_apart=True, clock=clock)
+
+    def render(self, job: Job) -> Post:
+        """Give the request."""
+        return webhook.render(job, self._keys, self._origin)
+
+    def outcome(self, answer: Answer) -> Outcome:
+        """Say what the receiver's answer means."""
+        return webhook.outcome(answer)
+
+    def send(self, job: Job, timeout: float) -> Sent:
+        """Post an answer, to a receiver that wants it."""
+        if webhook.is_cloudevent(job.config) and self._is_old(job):
+            refused = self._ask(job, timeout / 2)
+            if refused:
+                return refused
+            timeout /= 2
+        return self._posts.send(job, timeout)
+
+    def find(self, job: Job, timeout: float) -> Sent | None:
         """Say that it may be sent again: `webhook-id` is the same."""
+        return self._posts.find(job, timeout)
+
+    def _is_old(self, job: Job) -> bool:
+        at = (job.endpoint or {}).get("consented_at")
+        return at is None or job.at - datetime.fromisoformat(at) > CONSENT_LASTS
+
+    def _ask(self, job: Job, timeout: float) -> Sent | None:
+        url = str(job.config.get("url") or job.address["url"])
+        try:
+            found = asked(self._to, url, self._origin, timeout)
+        except Refused as error:
+            return Sent(Failed(str(error), "address"))
+        except (NotSent, MaybeSent) as error:
+            return Sent(Retry(str(error)))
+        if found is None:
+            return Sent(Failed("the receiver does not consent to CloudEvents", "consent", disables=True))
+        if self._consents:
+            self._consents.consented(str(job.address["integration"]), found.rate)
         return None
 
-    def _post(self, post: webhook.Post, timeout: float) -> Answer:
-        to = target(post.url, private=bool(self._allowed))
-        backend = PinnedBackend(self._allowed, self._names, timeout)
-        url = httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.path)
-        with httpcore.ConnectionPool(ssl_context=self._context(), retries=0, network_backend=backend) as pool:
-            try:
-                with pool.stream("POST", url, headers=list(post.headers.items()), content=post.body) as response:
-                    answer = Answer(response.status, retry_after=_retry_after(response.headers))
-                    with suppress(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
-                        _drain(response)
-                    return answer
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                raise NotSent("the receiver cannot be reached") from error
-            except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-                raise MaybeSent("the receiver's answer was lost") from error
 
-    def _context(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-            return self._tls
+def asked(to: Pinned, url: str, origin: str, timeout: float) -> consent.Consent | None:
+    """Ask a receiver whether it wants our posts. Raises Refused, NotSent, MaybeSent."""
+    return consent.given(to.call(consent.ask(url, origin), timeout).headers, origin)
 
 
-def _drain(response: httpcore.Response) -> None:
-    """Read the answer as far as it matters: the status has come, so what follows is only courtesy."""
-    size = 0
-    for part in response.iter_stream():
-        size += len(part)
-        if size > CAP:
-            return
-
-
-def _left(end: float, late: type[Exception]) -> float:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise late("the exchange took too long")
-    return left
-
-
-def _within[T](seconds: float, work: Callable[[], T]) -> T:
-    """Run a look-up that knows no timeout in a thread of its own. Raises ConnectError, ConnectTimeout."""
-    done: queue.SimpleQueue[T | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(work())
-        except (OSError, UnicodeError) as error:
-            done.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        found = done.get(timeout=seconds)
-    except queue.Empty:
-        raise httpcore.ConnectTimeout("the name could not be resolved in time") from None
-    if isinstance(found, (OSError, UnicodeError)):
-        raise httpcore.ConnectError("the name cannot be resolved") from None
-    return found
-
-
-def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
-    text = next((value for name, value in headers if name.lower() == b"retry-after"), b"").strip()
-    return float(text) if text.isdigit() and len(text) < 8 else None
+def answer(reply: Reply, at: datetime) -> Answer:
+    """Give what a vendor's file judges."""
+    return Answer(reply.status, retry_after=retry_after(reply.headers.get("retry-after"), at), body=reply.body)

@@ -245,7 +245,10 @@ class Integration(Model):
     rank: int | None
     config: dict[str, Any] = Field(description="Addresses; a secret is never among them.")
     version: int
+    level: Literal["accepted", "delivered", "seen"] | None = None
+    patience_seconds: int | None = None
     secret: str | None = Field(default=None, description="Of a webhook, shown only when it is first registered.")
+    public_key: str | None = Field(default=None, description="Of a webhook, shown only when it is first registered.")
 
 
 class Integrations(Model):
@@ -262,15 +265,46 @@ class EffectiveChannel(Model):
     channel: Channel
     enabled: bool
     rank: int | None
+    level: Literal["accepted", "delivered", "seen"]
     patience_seconds: float
     config: dict[str, Any]
-    origin: dict[str, Literal["default", "user"]] | None = None
+    origin: dict[str, Literal["default", "user", "locked"]] | None = None
+    because: str | None = Field(default=None, description="Why fields are locked.")
+    trouble: str | None = Field(default=None, description="Why it cannot be used now.")
 
 
 class Effective(Model):
     """What is in force for a user."""
 
     items: list[EffectiveChannel]
+
+
+class Receiver(Model):
+    """How a receiver of posts is."""
+
+    channel: Channel
+    state: Literal["ok", "failing", "disabled"]
+    reason: str | None
+    failing_since: datetime | None
+    failures: int
+    generation: int
+    overlap_until: datetime | None
+    consented_at: datetime | None
+    allowed_rate: float | None = Field(description="Posts in a minute that it allows; null: any number.")
+
+
+class Secrets(Model):
+    """What a receiver verifies signatures with: shown now and never again."""
+
+    secret: str = Field(description="Of Standard Webhooks v1: whsec_…")
+    public_key: str = Field(description="Of Standard Webhooks v1a: whpk_…")
+    overlap_until: datetime
+
+
+class Replay(Model):
+    """How many deliveries are due once more."""
+
+    count: int
 
 
 class Attempt(Model):
@@ -301,6 +335,23 @@ class DeliveryItem(Model):
     reason: str | None
     created_at: datetime
     finished_at: datetime | None
+
+
+class Explained(Model):
+    """Why a channel was or was not used, and what became of it, in words."""
+
+    channel: str
+    rank: int | None
+    state: str | None
+    says: str
+
+
+class RequestDeliveries(Model):
+    """Where the answer to a request went, and why."""
+
+    mode: str | None
+    items: list[DeliveryItem]
+    explained: list[Explained]
 
 
 class DeliveryPage(Model):

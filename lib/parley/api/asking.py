@@ -62,6 +62,8 @@ def _ask(desk: Desk, call: Call, kind: Source) -> Answer:
 
 def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
     ask = call.body
+    if ask.delivery and ask.delivery.critical and who.role not in ("service", "admin"):
+        raise Problem("forbidden", detail="Only a service or an admin may call an answer critical.")
     new = NewRequest(
         id=ids.new(),
         user_id=who.user_id,
@@ -73,7 +75,7 @@ def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
         key=idempotency_key(call.headers, required=kind == "tool"),
         fingerprint=_fingerprint(kind, who, ask),
         context=ask.facts(),
-        delivery=ask.delivery.model_dump(mode="json") if ask.delivery else None,
+        delivery=ask.delivery.kept() if ask.delivery else None,
         traceparent=traceparent(call.headers),
         asked_by=who.actor_id,
         unless_busy=ask.on_busy == "reject",

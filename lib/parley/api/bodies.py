@@ -9,7 +9,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
 
 from parley.api.problems import Problem
+from parley.domain import places
+from parley.domain.defaults import Default
 from parley.domain.events import Channel
+from parley.domain.explain import refused
 from parley.domain.keys import Role, Scope
 
 LONGEST = 32 << 10  # bytes of content
@@ -77,8 +80,19 @@ class Strict(BaseModel):
 class Wanted(Strict):
     """By which channels the answer should go, the first first."""
 
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=5)]
-    mode: Literal["first"] = "first"
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=20)] | None = Field(
+        default=None, description="Null: all that have a rank."
+    )
+    mode: Literal["first", "all", "origin"] = Field(
+        default="first", description="One after the other until one succeeds, or all at once."
+    )
+    level: Literal["accepted", "delivered", "seen"] | None = Field(default=None, description="What counts as success.")
+    patience_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
+    critical: bool = Field(default=False, description="Quiet hours do not count. For services and admins.")
+
+    def kept(self) -> dict[str, Any]:
+        """Give what is stored with the request: what was said, and the mode."""
+        return {**self.model_dump(mode="json", exclude_defaults=True), "mode": self.mode}
 
 
 class NamedUser(Strict):
@@ -182,38 +196,15 @@ class MakeKey(Strict):
     email: Annotated[Email | None, Field(description="For somebody else: admins only.")] = None
 
 
-class EmailConfig(Strict):
-    """Where e-mail goes; without it, to the user's own address."""
-
-    address: Email | None = None
-
-
-class SmsConfig(Strict):
-    """Where text messages go (E.164)."""
-
-    number: Phone
-
-
-class WebhookConfig(Strict):
-    """Where answers are posted."""
-
-    url: Url
-
-
-class EmptyConfig(Strict):
-    """Nothing to say."""
-
-
-CONFIGS: dict[str, type[Strict]] = {
-    "email": EmailConfig, "sms": SmsConfig, "webhook": WebhookConfig, "slack": EmptyConfig, "test": EmptyConfig,
-}  # fmt: skip
-
-
 class IntegrationSetting(Strict):
     """A user's own setting for a channel. Null inherits the system's default."""
 
     enabled: StrictBool | None = None
     rank: Annotated[int, Field(ge=1, le=99)] | None = None
+    level: Literal["accepted", "delivered", "seen"] | None = Field(default=None, description="What counts as success.")
+    patience_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = Field(
+        default=None, description="How long it may still be sent once it is due, before the next channel's turn."
+    )
     config: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -231,11 +222,23 @@ def address(text: str) -> str:
         raise Problem("bad-request", detail="Parley-User is an e-mail address.") from None
 
 
-def config(channel: str, wanted: IntegrationSetting) -> dict[str, Any]:
+def config(default: Default, wanted: IntegrationSetting) -> dict[str, Any]:
     """Give a channel's own fields, valid. What is turned off needs none. Raises Problem."""
     if wanted.enabled is False and not wanted.config:
         return {}
-    return validated(CONFIGS[channel], wanted.config, "/config").model_dump(exclude_none=True)
+    found = places.faults(default, wanted.config)
+    if found:
+        errors = [{"pointer": f"/config/{_escaped(name)}", "detail": said} for name, said in found.items()]
+        raise Problem("invalid", errors=errors[:20])
+    return dict(wanted.config)
+
+
+def unlocked(default: Default, wanted: IntegrationSetting) -> None:
+    """Refuse what is not the user's to choose. Raises Problem."""
+    values = {name: getattr(wanted, name) for name in ("enabled", "rank", "level", "patience_seconds")}
+    if locked := refused(default, values):
+        named = [("patience_seconds" if name == "patience" else name, because) for name, because in locked]
+        raise Problem("invalid", errors=[{"pointer": f"/{name}", "detail": f"locked: {why}"} for name, why in named])
 
 
 def _said(message: str) -> str:

@@ -46,7 +46,8 @@ class Store(Protocol):
 class Rules:
     """
     How the API behaves. `signing_key` signs links and derives the secrets of webhooks; `most_waiters` may wait at once;
-    `leaving` says that the process is about to end; `public_url` is where others reach it, without a slash.
+    `leaving` says that the process is about to end; `public_url` is where others reach it, without a slash;
+    `allow_private` names networks of ours that webhooks may be in.
     """
 
     signing_key: str
@@ -58,6 +59,7 @@ class Rules:
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0
     slack_app: "SlackApp | None" = None  # where many workspaces may add us
+    allow_private: tuple[str, ...] = ()
 
 
 @dataclass

@@ -5,12 +5,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api import bodies, views
+from parley.adapters.postgres.endpoints import Endpoints
+from parley.api import bodies, views, webhooks
 from parley.api.desk import Desk
 from parley.api.preferences import version
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
-from parley.channels import webhook
+from parley.domain.defaults import Default
+from parley.domain.explain import effective as in_force
+from parley.domain.plan import inputs
 
 OWN = "/api/v1/users/{user_id}/integrations"
 EFFECTIVE = "/api/v1/users/{user_id}/integration-defaults"
@@ -59,7 +62,7 @@ def delete(desk: Desk, call: Call) -> Answer:
     """Forget a user's own setting: the default holds again."""
     user_id = desk.person(call.principal, call.path["user_id"], "change")
     channel = call.path["channel"]
-    if channel not in bodies.CONFIGS or not desk.views.delete_integration(user_id, channel):
+    if not desk.views.delete_integration(user_id, channel):
         raise Problem("not-found")
     return Answer(None, 204)
 
@@ -79,38 +82,49 @@ def reset(desk: Desk, call: Call) -> Answer:
 
 def _put(desk: Desk, call: Call, channel: str) -> Answer:
     user_id = desk.person(call.principal, call.path["user_id"], "change")
-    if channel not in bodies.CONFIGS:
+    default = desk.defaults().channels.get(channel)
+    if default is None:
         raise Problem("not-found")
     wanted = call.body
-    values = {"enabled": wanted.enabled, "rank": wanted.rank, "config": bodies.config(channel, wanted)}
+    bodies.unlocked(default, wanted)
+    values = wanted.model_dump(include={"enabled", "rank", "level", "patience_seconds"})
+    values["config"] = bodies.config(default, wanted)
+    has_url = "url" in default.address.values() and bool(values["config"])
+    if has_url:
+        webhooks.check(desk, values["config"])
     row = desk.views.put_integration(user_id, channel, values, version(call.headers, required=False))
     if row is None:
         raise Problem("precondition-failed")
     is_new = row.pop("is_new")
+    if has_url:
+        with desk.unwalled():
+            Endpoints(desk.database).enable(row["id"], channel, is_other=True)
+        webhooks.confirm(desk, row["id"], values["config"])
     shown = views.plain(row)
-    if is_new and channel == "webhook":
-        shown["secret"] = webhook.secret(desk.rules.signing_key, str(row["id"]))
+    if is_new and "signature" in default.options:
+        shown |= webhooks.secrets(desk, str(row["id"]))
     return Answer(shown, 201 if is_new else 200, {"ETag": views.etag(row)})
 
 
 def _effective(desk: Desk, user_id: UUID, *, explain: bool) -> Answer:
-    own = {row["channel"]: row for row in desk.views.integrations(user_id)}
-    items = [_in_force(name, one, own.get(name), explain=explain) for name, one in desk.defaults().channels.items()]
+    with desk.unwalled():  # suppressions are nobody's own
+        overrides, _ = inputs(desk.users.plan_inputs(user_id))
+    items = in_force(desk.defaults(), overrides)
+    if not explain:
+        items = [{name: value for name, value in one.items() if name != "origin"} for one in items]
     return Answer({"items": items})
 
 
-def _in_force(channel: str, default: Any, own: dict[str, Any] | None, *, explain: bool) -> dict[str, Any]:
-    found = {"channel": channel, **_default(default), "config": {}}
-    origin = dict.fromkeys(("enabled", "rank", "patience_seconds", "config"), "default")
-    for name in ("enabled", "rank", "config"):
-        if own and own[name] not in (None, {}):
-            found[name], origin[name] = own[name], "user"
-    return {**found, "origin": origin} if explain else found
-
-
-def _default(default: Any) -> dict[str, Any]:
+def _default(default: Default) -> dict[str, Any]:
     patience = default.patience.total_seconds()
-    return {"enabled": default.enabled, "rank": default.rank, "patience_seconds": patience}
+    shown: dict[str, Any] = {
+        "enabled": default.enabled,
+        "rank": default.rank,
+        "level": default.level,
+        "patience_seconds": patience,
+    }
+    shown |= {"name": default.name, "address": dict(default.address), "options": dict(default.options)}
+    return {**shown, "locked": sorted(default.locked), **({"because": default.because} if default.locked else {})}
 
 
 _PUT = {200: "Integration", 201: "Integration"}

@@ -25,6 +25,7 @@ from parley.api import (
     bodies,
     cors,
     deliveries,
+    explaining,
     integrations,
     keyring,
     links,
@@ -33,6 +34,7 @@ from parley.api import (
     sessions,
     slack_install,
     streams,
+    webhooks,
 )
 from parley.api.auth import Door, Doorkeeper, Tokens
 from parley.api.desk import Desk, Rules, Store
@@ -48,7 +50,8 @@ log = logging.getLogger("parley.api")
 BODY = 64 << 10  # bytes
 
 RESOURCES = (
-    asking, requests, streams, links, sessions, deliveries, integrations, people, keyring, admin, about, slack_install,
+    asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, people, keyring, admin,
+    about, slack_install,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 

@@ -21,7 +21,7 @@ from parley.api.slack_install import InstallSettings, slack_app
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 5
+MIN_SCHEMA = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class Settings(InstallSettings):
     stream_seconds: config.Seconds = 55  # until a stream ends and its reader comes back
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
+    webhook_allow_private: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_audience: tuple[str, ...] = ()
     oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
@@ -62,6 +63,7 @@ def build(cfg: Settings) -> Api:
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
         stream_seconds=cfg.stream_seconds,
+        allow_private=cfg.webhook_allow_private,
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )
     provider = provider_of(cfg)

@@ -95,6 +95,7 @@ class Answer:
     code: str | None = None
     retry_after: float | None = None
     provider_id: str | None = None
+    body: bytes = b""
 
 
 def retry_after(text: str | None, now: datetime) -> float | None:

@@ -96,10 +96,10 @@ def faults(default: Default, config: Mapping[str, Any], *, needed: bool = True) 
 def is_valid(kind: str, value: Any) -> bool:
     """Whether a field of this kind may hold it."""
     if not isinstance(value, str) or not 0 < len(value) <= 2000 or not value.isprintable():
-        return False
+        return False  # neither empty nor with what could end a line
     match kind:
         case "email":
-            return bool(_EMAIL.match(value))
+            return len(value) <= 254 and bool(_EMAIL.match(value))
         case "phone":
             return bool(E164.match(value))
         case "url":
@@ -110,6 +110,8 @@ def is_valid(kind: str, value: Any) -> bool:
 def _is_web(url: str) -> bool:
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and " " not in url
+    return is_whole and parts.username is None and parts.password is None

@@ -9,7 +9,7 @@ from api.installed.world import API, DELIVERIES, INTEGRATIONS, REQUESTS, SIGNING
 from databases import end_connections, run
 from processes import until
 
-from parley.channels import webhook
+from parley.channels import signing
 
 
 def test_what_is_foreign_looks_like_what_is_not(world, ann, bob):
@@ -186,7 +186,7 @@ def test_integration_comes_and_goes(ann, bob):
     assert (made.status_code, changed.status_code) == (201, 200)
     assert made.json() == {
         "id": made.json()["id"], "channel": "email", "enabled": None, "rank": 2, "version": 1,
-        "config": {"address": "ann@example.org"},
+        "level": None, "patience_seconds": None, "config": {"address": "ann@example.org"},
     }  # fmt: skip
     assert changed.json() == {**made.json(), "enabled": False, "rank": None, "version": 2, "config": {}}
     assert (listed, others) == ({"items": [changed.json()]}, {"items": []})
@@ -210,7 +210,7 @@ def test_secret_of_a_webhook_is_shown_once(world, ann, bob):
 
     secret = made.json()["secret"]
     assert (made.status_code, changed.status_code, anew.status_code) == (201, 200, 201)
-    assert secret == webhook.secret(SIGNING_KEY, made.json()["id"])
+    assert secret == signing.secret(SIGNING_KEY, made.json()["id"])
     assert "secret" not in changed.text + listed.text + read.text
     assert len({secret, other.json()["secret"], anew.json()["secret"]}) == 3
     rows = run(world.url, "select i::text from user_integrations i where channel = 'webhook'")

@@ -171,6 +171,10 @@ class Views:
         )
         return Emit(contract, cause=f"redelivery {ids.new()}", traceparent=row["traceparent"])
 
+    def deliveries_of_request(self, request_id: UUID) -> Sequence[Row]:
+        """Give the deliveries of a request, in their order."""
+        return self._database.rows("deliveries_of_request", request_id=request_id)
+
     def integrations(self, user_id: UUID) -> Sequence[Row]:
         """Give a user's own settings."""
         return self._database.rows("integrations_of_user", user_id=user_id)
@@ -180,7 +184,12 @@ class Views:
     ) -> Row | None:
         """Store a user's setting for one channel, instead of the one before. None when that has another version."""
         return self._database.row(
-            "put_integration", id=ids.new(), user_id=user_id, channel=channel, version=version, **values
+            "put_integration",
+            id=ids.new(),
+            user_id=user_id,
+            channel=channel,
+            version=version,
+            **{"level": None, "patience_seconds": None, **values},
         )
 
     def delete_integration(self, user_id: UUID, channel: str) -> bool:

@@ -130,20 +130,25 @@ update deliveries d
    and r.erased_at is null
 returning d.id, d.channel, d.request_id, d.session_id, d.kind, r.traceparent
 
+-- name: deliveries_of_request
+select id, request_id, session_id, kind, channel, rank, state, attempt, reason, not_before, created_at, finished_at
+  from deliveries where request_id = %(request_id)s order by created_at, rank
+
 -- name: integrations_of_user
-select id, channel, enabled, rank, config, version from user_integrations where user_id = %(user_id)s order by channel
+select id, channel, enabled, rank, level, patience_seconds, config, version from user_integrations where user_id = %(user_id)s order by channel
 
 -- name: put_integration
 -- `version`: only when it is still this one; null takes any.
-insert into user_integrations (id, user_id, channel, enabled, rank, config)
-select %(id)s, %(user_id)s, %(channel)s, %(enabled)s, %(rank)s, %(config)s
+insert into user_integrations (id, user_id, channel, enabled, rank, level, patience_seconds, config)
+select %(id)s, %(user_id)s, %(channel)s, %(enabled)s, %(rank)s, %(level)s, %(patience_seconds)s, %(config)s
  where %(version)s::bigint is null
     or exists (select from user_integrations where user_id = %(user_id)s and channel = %(channel)s)
 on conflict (user_id, channel) do update
-   set enabled = excluded.enabled, rank = excluded.rank, config = excluded.config,
+   set enabled = excluded.enabled, rank = excluded.rank, level = excluded.level,
+       patience_seconds = excluded.patience_seconds, config = excluded.config,
        version = user_integrations.version + 1, updated_at = now()
  where %(version)s::bigint is null or user_integrations.version = %(version)s
-returning id, channel, enabled, rank, config, version, version = 1 as is_new
+returning id, channel, enabled, rank, level, patience_seconds, config, version, version = 1 as is_new
 
 -- name: delete_integration
 delete from user_integrations where user_id = %(user_id)s and channel = %(channel)s

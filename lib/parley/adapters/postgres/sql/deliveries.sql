@@ -191,3 +191,7 @@ update deliveries set state = 'undeliverable' where id = %(id)s
 
 -- name: now
 select clock_timestamp() as at
+
+-- name: request_of_delivery
+select r.id, r.session_id, r.user_id, clock_timestamp() as at
+  from requests r join deliveries d on d.request_id = r.id where d.id = %(id)s
