@@ -104,7 +104,7 @@ class LlamaStack:
                               metadata_store={"table_name": "files_metadata", "backend": "sql_default"}),
                 ],
                 "file_processors": [_provider("pypdf", "inline::pypdf")],
-                "safety": [],
+                "safety": [_provider("llama-guard", "inline::llama-guard", excluded_categories=[])],
                 "responses": [
                     _provider("builtin", "inline::builtin", persistence={
                         "agent_state": {"namespace": "agents", "backend": "kv_default"},
@@ -129,7 +129,10 @@ class LlamaStack:
                     *({"model_id": f"model/{name}", "provider_id": "model", "provider_model_id": name,
                        "model_type": "embedding", "metadata": {"embedding_dimension": dimension}}
                       for name, dimension in MODELS.items()),
-                ]
+                ],
+                "shields": [
+                    {"shield_id": "guard", "provider_id": "llama-guard", "provider_shield_id": self.model}
+                ],
             },
             "server": {"host": "127.0.0.1", "port": self.port},
             "telemetry": {"enabled": False},

@@ -68,9 +68,9 @@ def lived_through(world: World, fuse: Fuse) -> tuple[str, int]:
     return until(order, ("completed",))["result"]["text"], deaths
 
 
-@pytest.mark.parametrize("stride", [0, 1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 3])
 def test_one_ticket_whatever_dies_when(world, tickets, rows, stride):
-    """Each point of the conversation in turn (every fourth one here, in four tests)."""
+    """Each point of the conversation in turn (every other one)."""
     struck = 0
     for point in itertools.count(stride + 1, 4):
         rows("delete from desk_tickets")

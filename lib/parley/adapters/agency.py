@@ -4,15 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from parley import config
-from parley.adapters.llama_stack import LlamaStack, Server, prices_of
+from parley.adapters.llama_stack import Client, LlamaStack, Server, prices_of
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.users import Users
+from parley.adapters.shields import Shields
 from parley.adapters.toolset import Toolset, at, searching
 from parley.agents.extractive import Extractive
 from parley.agents.guard import Guard
 from parley.agents.load import Configured
+from parley.agents.loop import Engine
+from parley.agents.shielded import Shielded, ShieldedKnowledge
 from parley.domain.escalation import place
+from parley.errors import Misconfigured
+from parley.ports import Knowledge as KnowledgePort
 from parley.tokens import Signer
 
 
@@ -49,14 +54,22 @@ class Agency:
             settings.llama_stack_api_key,
             prices=prices_of(settings.model_prices),
         )
-        self._knowledge = Knowledge(database, self._server.embedder())
+        self._knowledge: KnowledgePort = Knowledge(database, self._server.embedder())
+        self._guarded = [agent for agent in self._agents.agents if agent.shields.any]
+        if self._guarded and not settings.llama_stack_url:
+            raise Misconfigured(f"LLAMA_STACK_URL: required, not set: {self._guarded[0].name} has shields")
+        self._client = Client(self._server)
+        self._shields = Shields(self._client.opened)
+        if self._guarded:
+            self._knowledge = ShieldedKnowledge(self._knowledge, self._shields, self._guarded)
         self._users = Users(database)
 
-    def engine(self) -> Extractive | LlamaStack:
+    def engine(self) -> Engine:
         """Give what answers: a model, or retrieval alone where no server is set. Raises Misconfigured."""
         if not self._server.url:
             return Extractive(self._agents, self._knowledge)
-        return LlamaStack(self._server, self._agents, self._knowledge, self._toolbox)
+        model = LlamaStack(self._server, self._agents, self._knowledge, self._toolbox, self._client)
+        return Shielded(model, self._shields) if self._guarded else model
 
     def options(self) -> dict[str, Any]:
         """Give the rest of what `Turns` takes. Raises Misconfigured."""

@@ -3,13 +3,13 @@ Llama Stack, by its Responses API (https://llama-stack.readthedocs.io).
 
 One call is one answer of one agent, streamed. Nothing is stored there: the conversation is ours, in `messages`, and
 told anew each time, so a server that forgot everything, or another one, goes on where the last one stopped. Tools are
-called by us, journaled, never by the model's server. Nothing is retried here: the client would repeat a call that took
-too long, and the event's own retries are enough.
+called by us, journaled, never by the model's server. Nothing that took too long is retried here: the client would ask
+three times, and the event's own retries are enough.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,42 @@ class Server:
         return Embeddings(self.url, self.api_key) if self.url else None
 
 
+class Client:
+    """Llama Stack's own client, made at its first use and shared."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._client: LlamaStackClient | None = None
+        self._lock = threading.Lock()
+
+    def opened(self) -> "LlamaStackClient":
+        """Give it."""
+        with self._lock:
+            if self._client is None:
+                import httpx
+                from llama_stack_client import LlamaStackClient
+
+                logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
+                self._client = LlamaStackClient(
+                    base_url=str(self._server.url).rstrip("/").removesuffix("/v1"),
+                    api_key=self._server.api_key,
+                    max_retries=0,
+                    timeout=httpx.Timeout(self._server.seconds, connect=CONNECT),
+                )
+            return self._client
+
+
 class LlamaStack:
     """Implements `loop.Engine` on a model."""
 
-    def __init__(self, server: Server, agents: AgentSet, knowledge: Knowledge, toolbox: Toolbox | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        agents: AgentSet,
+        knowledge: Knowledge,
+        toolbox: Toolbox | None = None,
+        client: "Client | None" = None,
+    ) -> None:
         """Raises Misconfigured when the URL is none, or an agent has no model."""
         if not (server.url or "").startswith(("http://", "https://")):
             raise Misconfigured("LLAMA_STACK_URL: expected http://host:8321 or https://…")
@@ -66,8 +98,7 @@ class LlamaStack:
         self._agents = agents
         self._knowledge = knowledge
         self._tools = {agent.name: (toolbox or Toolbox()).of(agent) for agent in agents.agents}
-        self._client: LlamaStackClient | None = None
-        self._lock = threading.Lock()
+        self._client = client or Client(server)
 
     def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, hand over, or want a tool. Raises Unavailable."""
@@ -122,12 +153,14 @@ class LlamaStack:
 
     def _create(self, say: Say, **wanted: Any) -> Any:
         """Call the server. What may pass by itself, or by a person's setting it right, is Unavailable."""
-        client = self._opened()
+        client = self._client.opened()
         import httpx
         from llama_stack_client import APIError
 
         try:
-            with client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=False) as events:
+            with once_more(
+                lambda: client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=False)
+            ) as events:
                 response = _last(_spoken(events, say))
         except httpx.HTTPError as error:  # in the midst of the stream
             raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
@@ -140,20 +173,21 @@ class LlamaStack:
             raise Unavailable(f"Llama Stack ended with {response.status}: {code}")
         return response
 
-    def _opened(self) -> "LlamaStackClient":
-        with self._lock:
-            if self._client is None:
-                import httpx
-                from llama_stack_client import LlamaStackClient
 
-                logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-                self._client = LlamaStackClient(
-                    base_url=str(self._server.url).rstrip("/").removesuffix("/v1"),
-                    api_key=self._server.api_key,
-                    max_retries=0,
-                    timeout=httpx.Timeout(self._server.seconds, connect=CONNECT),
-                )
-            return self._client
+def once_more[T](call: Callable[[], T]) -> T:
+    """
+    Call, and again at once when the connection was dead: the server closes kept ones after some of its own errors.
+
+    For calls without effects only; a call that took too long is not repeated.
+    """
+    from llama_stack_client import APIConnectionError, APITimeoutError
+
+    try:
+        return call()
+    except APITimeoutError:
+        raise
+    except APIConnectionError:
+        return call()
 
 
 def prices_of(words: Iterable[str]) -> dict[str, tuple[float, float]]:
