@@ -37,6 +37,10 @@ check: setup-tests ## style, types and the arrows between packages
 bench: setup-tests ## start-up, memory, latency and throughput, measured here
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench $(ARGS)
 
+retrieval: setup-tests ## how well and how fast questions find their sections, and that none finds what is not for its reader
+	@QUERIES=$(or $(QUERIES),10000) PYTHONPATH=lib .venv/bin/python -m pytest -q tests/adapters/test_knowledge_properties.py
+	@PYTHONPATH=lib:tests .venv/bin/python -m retrieval $(ARGS)
+
 bench-api: setup-tests ## POST to 202 at 100 a second, and two hundred callers who wait (ARGS="--rate 200")
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench.asking $(ARGS)
 

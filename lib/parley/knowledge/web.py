@@ -8,10 +8,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from parley.domain.knowledge import NAME, Document, Unclear, parse_document
+from parley.domain.knowledge import LONGEST_TITLE, NAME, Document, Unclear, parse_document
 
 _AROUND = ("nav", "aside", "footer", "dialog", "form", "button")
-_NO_TEXT = ("script", "style", "noscript", "template", "iframe", "object", "svg", "canvas", "img", "head")
+_NO_TEXT = ("script", "style", "noscript", "template", "iframe", "object", "svg", "canvas", "img", "head", "title")
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?:\.0*)?\s*(?:;|$)",
     re.IGNORECASE,
@@ -31,14 +31,14 @@ def read(source: str, content: bytes) -> Document:
         page = BeautifulSoup(content, "html.parser")
         title = page.title.get_text(" ", strip=True) if page.title else ""
         groups, language, url = _groups(page), _said(page.html, "lang"), _url(page)
-        text = markdownify(str(_main(page)), heading_style="ATX", bullets="-")
+        main = _main(page)
+        text = markdownify(str(main), heading_style="ATX", bullets="-")
     except RecursionError:
         raise NotHtml("is nested too deeply") from None
     document = parse_document(source, re.sub(r"\n{3,}", "\n\n", text), front_matter=False)
-    named = title if title and not document.title else document.title
-    if title and "# " not in text[:500]:
-        named = title
-    return replace(document, title=named, language=language, url=url, groups=groups)
+    if title and not main.find("h1"):
+        document = replace(document, title=title[:LONGEST_TITLE])
+    return replace(document, language=language, url=url, groups=groups)
 
 
 def _main(page: Any) -> Any:
