@@ -7,6 +7,8 @@ Gives parley.response.ready of the next delivery that is due.
 
 import socket
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from parliament import Context
 
@@ -20,6 +22,8 @@ try:
     from parley.adapters.slack_screen import SlackScreen
     from parley.adapters.slack_tokens import SlackSettings, apis
     from parley.adapters.slack_workspaces import SlackWorkspaces
+    from parley.adapters.template_files import load_templates
+    from parley.channels import slack
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady, TurnStarted
     from parley.streams import Both, Streams
@@ -32,6 +36,7 @@ except ModuleNotFoundError as missing:
 @dataclass(frozen=True, kw_only=True)
 class Config(SlackSettings):
     database_url: str
+    config_dir: Path = Path(__file__).parent / "config"
     slack_pace_seconds: config.Seconds = 1
     slack_streams: config.Count = 8  # followed at once by one instance, of the 12 events that it takes
     delivery_lease_seconds: config.Seconds = 60
@@ -40,9 +45,10 @@ class Config(SlackSettings):
 def build(cfg: Config) -> Both:
     database = Database(cfg.database_url, name="deliver-slack", min_schema=11)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
+    footer = partial(slack.footer, load_templates(cfg.config_dir, "slack"))
     messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)
     opened = apis(cfg, lambda: database)
-    channel = SlackWorkspaces(opened, lambda api: SlackChannel(api, messages, paces))
+    channel = SlackWorkspaces(opened, lambda api: SlackChannel(api, messages, paces, footer=footer))
     rows, leaving = StreamRows(database, Requests(database)), runtime.leaving.is_set
     streams = Streams(rows, SlackScreen(opened), most=cfg.slack_streams, leaving=leaving)
     return Both(Courier("slack", store, channel, can_ask=True), streams)

@@ -7,14 +7,18 @@ Gives parley.response.ready of the next delivery that is due.
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from parliament import Context
 
 try:
     from parley import config, runtime
-    from parley.adapters.aws import Sns
+    from parley.adapters.aws import Amazon
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
+    from parley.adapters.postgres.mail import Suppressions
+    from parley.adapters.sns import Sns, linking
+    from parley.adapters.template_files import load_templates
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady
 except ModuleNotFoundError as missing:
@@ -30,19 +34,24 @@ class Config:
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = None
     sns_endpoint_url: str | None = None
+    link_signing_key: str | None = None
+    public_url: str | None = None
+    config_dir: Path = Path(__file__).parent / "config"
     delivery_lease_seconds: config.Seconds = 60
 
 
 def build(cfg: Config) -> Courier:
     database = Database(cfg.database_url, name="deliver-sms", min_schema=11)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
-    sns = Sns(
-        region=cfg.aws_region,
+    amazon = Amazon(
+        "sns",
+        cfg.aws_region,
         access_key=cfg.aws_access_key_id,
         secret_key=cfg.aws_secret_access_key,
         endpoint=cfg.sns_endpoint_url,
     )
-    return Courier("sms", store, sns, can_ask=False)
+    templates, link = load_templates(cfg.config_dir, "sms"), linking(cfg.link_signing_key, cfg.public_url)
+    return Courier("sms", store, Sns(amazon, templates, Suppressions(database), link), can_ask=False)
 
 
 function = runtime.event_function("deliver-sms", takes=ResponseReady, config=Config, build=build)

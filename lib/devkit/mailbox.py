@@ -57,13 +57,15 @@ class Mailbox:
     """
     One mail server. `users` are names and passwords; with any of them one must log in.
 
-    With `tls` it has a certificate of an authority of its own, which `authority` holds as PEM.
+    `connections` counts them. With `tls` it has a certificate of an authority of its own; `authority` holds it as PEM.
     """
 
     def __init__(
         self, port: int = 0, *, tls: Tls = "none", users: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> None:
         self.authority = b""
+        self.connections = 0
+        self._open: list[SMTP] = []
         self._port = port
         self._tls = tls
         self._users = dict(users or {})
@@ -123,6 +125,17 @@ class Mailbox:
     def drop_after_dot(self, *, times: int = 1, kept: bool = True) -> None:
         """Drop the connection at the final dot of the next messages, without an answer; they were taken when `kept`."""
         self.end("", times=times, kept=kept)
+
+    def cut(self) -> None:
+        """Close every connection, as servers do with those that are idle."""
+
+        def close() -> None:
+            for one in self._open:
+                if one.transport:
+                    one.transport.close()
+
+        self._loop.call_soon_threadsafe(close)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(10)
 
     def mails(self) -> list[Mail]:
         """Give what was taken so far, in order."""
@@ -184,10 +197,13 @@ class Mailbox:
             options = {"authenticator": self._authenticate, "auth_required": True}
         if self._tls == "starttls":
             options |= {"tls_context": self._context, "require_starttls": True}
-        return SMTP(
-            self, hostname="localhost", loop=self._loop, enable_SMTPUTF8=True, auth_require_tls=self._tls != "none",
+        self.connections += 1
+        made = SMTP(
+            self, hostname="localhost", loop=self._loop, enable_SMTPUTF8=True, auth_require_tls=self._tls == "starttls",
             **options,
         )  # fmt: skip
+        self._open.append(made)
+        return made
 
     async def _listen(self) -> asyncio.Server:
         context = self._context if self._tls == "smtps" else None

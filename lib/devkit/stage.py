@@ -22,6 +22,9 @@ CONFIG = {
     "request-api": ("integrations.yaml",),
     "normalize": ("slack.yaml",),
     "deliver-webhook": ("integrations.yaml",),
+    "deliver-slack": ("templates/slack",),
+    "deliver-email": ("templates/email",),
+    "deliver-sms": ("templates/sms",),
 }
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 

@@ -26,7 +26,8 @@ def deliver(database_url):
             spec = importlib.util.spec_from_file_location("func", FUNCTIONS / f"deliver-{channel}" / "func.py")
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            module.function.configure({"DATABASE_URL": database_url, **settings})
+            own = {"DATABASE_URL": database_url, "CONFIG_DIR": str(FUNCTIONS.parent / "config")}
+            module.function.configure({**own, **settings})
             stack.callback(module.function.close)
             client = serve.application(module.function).test_client()
 

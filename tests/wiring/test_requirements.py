@@ -13,6 +13,8 @@ LIBRARY = ROOT / "lib" / "parley"
 functions = pytest.mark.parametrize("name", FUNCTIONS)
 # What a package that is pinned brings along as a part of its own interface.
 PARTS = {
+    "jinja2": "flask",
+    "markupsafe": "flask",
     "werkzeug": "flask",
     "httpcore": "httpx",
     "botocore": "boto3",

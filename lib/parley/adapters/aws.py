@@ -1,24 +1,43 @@
 """
-Amazon SNS through boto3's core, imported when the first message is sent: it costs more than everything else.
+Amazon through boto3's core, imported when the first message is sent: it costs more than everything else.
 
 botocore is what boto3 is made of; boto3 itself would add S3's transfers and 60 ms to a start.
 """
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
-from parley.channels import sms
-from parley.channels.outcome import Answer, Failed, Parked, Retry, Sent, Unsure
-from parley.domain.delivery import Job
+from parley.channels.outcome import Answer
 
 
-class Sns:
-    """Text messages. Without keys the process's own identity counts, as botocore finds it (a role, in a cluster)."""
+@dataclass(frozen=True)
+class Called:
+    """What came of a call: an answer, or that nothing left, or that the answer was lost."""
+
+    answer: Answer
+    unreachable: bool = False
+    lost: bool = False
+
+
+class Amazon:
+    """
+    One service in one region, each call made once.
+
+    Without keys the process's own identity counts, as botocore finds it (a role, in a cluster).
+    """
 
     def __init__(
-        self, *, region: str, access_key: str | None = None, secret_key: str | None = None, endpoint: str | None = None
+        self,
+        service: str,
+        region: str,
+        *,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        endpoint: str | None = None,
     ) -> None:
-        self._region = region
+        self.region = region
+        self._service = service
         self._keys = (access_key, secret_key)
         self._endpoint = endpoint
         self._client: Any = None
@@ -29,36 +48,31 @@ class Sns:
         import botocore.config
         import botocore.session  # noqa: F401 - it is there when it is needed
 
-    def send(self, job: Job, timeout: float) -> Sent:
-        """Publish one text message, in one attempt."""
+    def call(self, operation: str, timeout: float, **arguments: Any) -> Called:
+        """Call once."""
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
             ConnectTimeoutError,
             EndpointConnectionError,
             NoCredentialsError,
+            ParamValidationError,
         )
 
         try:
-            arguments = sms.render(job)
-        except ValueError as error:
-            return Sent(Failed(str(error)))
-        try:
-            answer = self._opened(timeout).publish(**arguments)
+            answer = getattr(self._opened(timeout), operation)(**arguments)
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-            return Sent(sms.outcome(Answer(status, error.response.get("Error", {}).get("Code"))))
+            return Called(Answer(status, error.response.get("Error", {}).get("Code")))
         except NoCredentialsError:
-            return Sent(Parked("there are no credentials for SNS"))
+            return Called(Answer(403, "NoCredentials"))
+        except ParamValidationError:
+            return Called(Answer(400, "ParamValidation"))
         except (EndpointConnectionError, ConnectTimeoutError):
-            return Sent(Retry("SNS cannot be reached"))
+            return Called(Answer(503), unreachable=True)
         except BotoCoreError:
-            return Sent(Unsure("SNS's answer was lost"))
-        return Sent(sms.outcome(Answer(200, provider_id=answer["MessageId"])))
-
-    def find(self, job: Job, timeout: float) -> Sent | None:  # noqa: ARG002 - SNS cannot be asked
-        """Say that it cannot be known."""
-        return Sent(Unsure("an earlier attempt may have been sent"))
+            return Called(Answer(500), lost=True)
+        return Called(Answer(200, provider_id=answer["MessageId"]))
 
     def _opened(self, timeout: float) -> Any:
         from botocore.config import Config
@@ -70,8 +84,8 @@ class Sns:
                     retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=max(1.0, timeout - 3)
                 )
                 self._client = get_session().create_client(
-                    "sns",
-                    region_name=self._region,
+                    self._service,
+                    region_name=self.region,
                     aws_access_key_id=self._keys[0],
                     aws_secret_access_key=self._keys[1],
                     endpoint_url=self._endpoint,

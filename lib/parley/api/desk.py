@@ -45,15 +45,16 @@ class Store(Protocol):
 @dataclass
 class Rules:
     """
-    How the API behaves. `signing_key` signs links and derives the secrets of webhooks; `most_waiters` may wait at once;
-    `leaving` says that the process is about to end; `public_url` is where others reach it, without a slash;
-    `allow_private` names networks of ours that webhooks may be in.
+    How the API behaves. `signing_key` derives the secrets of webhooks and signs links, unless `link_key` does; at most
+    `most_waiters` wait at once; `leaving` says that the process is about to end; `public_url` is where others reach it,
+    without a slash; `allow_private` names networks of ours that webhooks may be in.
     """
 
     signing_key: str
     most_waiters: int = 5
     leaving: Callable[[], bool] = lambda: False
     public_url: str = ""
+    link_key: str = ""
     origins: tuple[str, ...] = ()
     defaults: Callable[[], Defaults] = lambda: Defaults({})
     stream_seconds: float = 55.0

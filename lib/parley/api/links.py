@@ -17,13 +17,13 @@ def make(desk: Desk, call: Call) -> Answer:
     request_id = call.path["request_id"]
     desk.request(call.principal, request_id, "read")
     until = datetime.now(UTC).replace(microsecond=0) + LIVES
-    path = links.path(desk.rules.signing_key, request_id, until)
+    path = links.path(desk.rules.link_key or desk.rules.signing_key, request_id, until)
     return Answer({"url": f"{desk.rules.public_url}{path}", "expires_at": views.time(until)}, 201)
 
 
 def read(desk: Desk, call: Call) -> Answer:
     """Show the answer of a signed link."""
-    request_id = links.read(desk.rules.signing_key, call.path["token"], datetime.now(UTC))
+    request_id = links.read(desk.rules.link_key or desk.rules.signing_key, call.path["token"], datetime.now(UTC))
     row = desk.views.request(request_id) if request_id else None
     if row is None:
         raise Problem("not-found")

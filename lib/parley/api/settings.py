@@ -31,6 +31,8 @@ class Settings(InstallSettings):
     database_url: str
     k_sink: str
     webhook_signing_key: str
+    link_signing_key: str | None = None
+    ses_topics: tuple[str, ...] = ()
     config_dir: Path
     threads: int = 8
     deadline_seconds: config.Seconds = 900
@@ -60,6 +62,7 @@ def build(cfg: Settings) -> Api:
         most_waiters=most_waiters(cfg.threads),
         leaving=runtime.leaving.is_set,
         public_url=_url(cfg.public_url),
+        link_key=cfg.link_signing_key or "",
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
         stream_seconds=cfg.stream_seconds,

@@ -1,5 +1,5 @@
 """
-An answer's Markdown, read once and said in the dialect of a channel: HTML, Slack's mrkdwn, plain text.
+An answer's Markdown, read once and said as a tree, or said in the dialect of a channel.
 
 CommonMark with tables and strikethrough; raw HTML is text. Links are kept for http, https and mailto only.
 """
@@ -26,11 +26,6 @@ class Dialect(Protocol):
     def link(self, text: str, url: str) -> str: ...
     def mark(self, kind: str, text: str) -> str: ...
     def quote(self, text: str) -> str: ...
-
-
-def html(markdown: str) -> str:
-    """Give HTML that holds no markup but ours."""
-    return str(_parser().render(markdown))
 
 
 def tree(markdown: str) -> "SyntaxTreeNode":

@@ -18,6 +18,7 @@ from parley.channels.slack_errors import classed
 from parley.channels.slack_parts import Part
 from parley.channels.slack_text import escaped, shortened
 from parley.channels.slack_units import Para
+from parley.channels.templates import Templates
 from parley.domain.delivery import Job
 
 PARTS = 12  # messages of one answer at most
@@ -44,15 +45,15 @@ def parts(text: str) -> list[Part]:
     return made
 
 
-def render(job: Job, footer: str = "") -> list[dict[str, Any]]:
+def render(job: Job, below: str = "") -> list[dict[str, Any]]:
     """Give the arguments of chat.postMessage for each message of an answer, in the richest form."""
     made = parts(job.text)
-    return [message(job, made, number, footer) for number in range(len(made))]
+    return [message(job, made, number, below) for number in range(len(made))]
 
 
-def message(job: Job, made: Sequence[Part], number: int, footer: str = "", form: str = "rich") -> dict[str, Any]:
-    """Give the arguments for one message of an answer. `footer` is mrkdwn, below the last one."""
-    small = shortened(footer or small_print(job), SMALL) if number == len(made) - 1 else ""
+def message(job: Job, made: Sequence[Part], number: int, below: str = "", form: str = "rich") -> dict[str, Any]:
+    """Give the arguments for one message of an answer. `below` is mrkdwn, under the last one."""
+    small = shortened(below or small_print(job), SMALL) if number == len(made) - 1 else ""
     said = slack_parts.words(made[number])
     arguments: dict[str, Any] = {
         "channel": job.address["conversation"],
@@ -130,6 +131,12 @@ def found(job: Job, replies: Iterable[Mapping[str, Any]]) -> dict[int, str]:
         if metadata.get("event_type") == EVENT and payload.get("key") == str(job.delivery_id):
             ours.setdefault(int(payload.get("part", 0)), str(reply["ts"]))
     return ours
+
+
+def footer(templates: Templates, job: Job) -> str:
+    """Give what stands below an answer, by its template: mrkdwn, in which nothing that is told can call anybody."""
+    told = {"opening": escaped(job.question), "question": escaped(job.question), "agent": escaped(job.agent or "")}
+    return templates.say("footer.txt", job, sources=[escaped(name) for name in wording.sources(job)], **told)
 
 
 def small_print(job: Job) -> str:
