@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parley import config
+from parley import config, tokens
 from parley.errors import Misconfigured
 from standalone import __main__ as standalone
 from standalone import settings
@@ -176,6 +176,8 @@ def test_what_is_given_wins_over_the_file_and_the_file_over_what_was_made(root, 
         "PATH": "/bin",
         "SLACK_SIGNING_SECRET": "from the file",
         "WEBHOOK_SIGNING_KEY": made["WEBHOOK_SIGNING_KEY"],
+        "TOOL_SIGNING_KEY": made["TOOL_SIGNING_KEY"],
+        "TOOL_PUBLIC_KEY": tokens.public_of(made["TOOL_SIGNING_KEY"]),
     }
 
 
@@ -230,7 +232,7 @@ def test_file_need_not_be_there(root, tmp_path):
     """
     project = root()
 
-    assert set(settings.environment(project, tmp_path, {})) == {"CONFIG_DIR", *settings.MADE}
+    assert set(settings.environment(project, tmp_path, {})) == {"CONFIG_DIR", "TOOL_PUBLIC_KEY", *settings.MADE}
     assert settings.environment(project, tmp_path, {"CONFIG_DIR": "/x"})["CONFIG_DIR"] == "/x"
 
 

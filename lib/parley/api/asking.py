@@ -1,6 +1,7 @@
 """Asking: store the question once, nudge, and wait as long as the caller wishes."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 from parley import envelope, logs
@@ -60,8 +61,17 @@ def _ask(desk: Desk, call: Call, kind: Source) -> Answer:
     return Answer(views.status(row, desk.actions(row)), 202, {**headers, "Retry-After": "1"})
 
 
+def _within_budget(desk: Desk, who: Principal) -> None:
+    """Raises Problem that says from when the user may ask again."""
+    resets = desk.store.spent(who.user_id, desk.rules.budget) if desk.rules.budget else None
+    if resets:
+        seconds = max(1, int((resets - datetime.now(UTC)).total_seconds()))
+        raise Problem("budget-spent", f"Ask again from {resets.isoformat()}.", headers={"Retry-After": str(seconds)})
+
+
 def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
     ask = call.body
+    _within_budget(desk, who)
     if ask.delivery and ask.delivery.critical and who.role not in ("service", "admin"):
         raise Problem("forbidden", detail="Only a service or an admin may call an answer critical.")
     new = NewRequest(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -38,6 +39,9 @@ class Store(Protocol):
     def accept(self, new: NewRequest, /) -> Accepted:
         """Store a request, once for its key."""
 
+    def spent(self, user_id: UUID, limit: int) -> datetime | None:
+        """Give the time from which a user may ask again, when the day's tokens are spent."""
+
     def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
         """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""
 
@@ -57,6 +61,7 @@ class Rules:
     link_key: str = ""
     origins: tuple[str, ...] = ()
     defaults: Callable[[], Defaults] = lambda: Defaults({})
+    budget: int = 0  # tokens that a user may spend in a day; 0 for any number
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0
     slack_app: "SlackApp | None" = None  # where many workspaces may add us

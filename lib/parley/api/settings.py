@@ -42,6 +42,7 @@ class Settings(InstallSettings):
     stream_seconds: config.Seconds = 55  # until a stream ends and its reader comes back
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
+    budget_tokens_per_day: config.Number = 0
     webhook_allow_private: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_audience: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ def build(cfg: Settings) -> Api:
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
         stream_seconds=cfg.stream_seconds,
+        budget=cfg.budget_tokens_per_day,
         allow_private=cfg.webhook_allow_private,
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )
