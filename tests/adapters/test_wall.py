@@ -23,12 +23,14 @@ OPEN = {
     "heartbeats": "who is alive",
     "rate_limits": "counters of callers, without content",
     "idempotency_keys": "hashes: a key is looked up by its owner's id",
-    "knowledge_documents": "what documents say is bound by their own groups, not by an owner",
-    "knowledge_chunks": "the same",
+    "knowledge_bases": "what there is to know",
+    "knowledge_models": "by what it is found",
+    "knowledge_words": "the words that there are",
 }
 OWNERS = {
     "users": "id", "user_identities": "user_id", "sessions": "user_id", "requests": "user_id", "deliveries": "user_id",
-    "user_integrations": "user_id", "api_keys": "user_id", "request_feedback": "user_id", "escalations": "user_id",
+    "token_usage": "user_id", "user_integrations": "user_id", "api_keys": "user_id", "request_feedback": "user_id",
+    "escalations": "user_id",
 }  # fmt: skip
 PARTS = {
     "messages": "request_id", "steps": "request_id", "request_events": "request_id", "actions": "request_id",
@@ -63,6 +65,7 @@ def person(database, rows):
         sent.record(sent.claim(due.delivery_id, "test").job, Delivered("id"))
         values = (user_id, new.id)
         rows("insert into user_integrations (id, user_id, channel) values (gen_random_uuid(), %s, 'email')", user_id)
+        rows("insert into token_usage (user_id, day) values (%s, now())", user_id)
         rows("insert into request_feedback (user_id, request_id, rating) values (%s, %s, 'up')", *values)
         rows(
             "insert into escalations (id, request_id, session_id, user_id)"
@@ -157,7 +160,7 @@ def test_nobody_writes_in_the_name_of_another(person, database):
         tx.run("create_session", id=ids.new(), user_id=bob, title=None, metadata={}, idle=60)
 
 
-@pytest.mark.parametrize("table", ["dead_letters", "slack_installations", "spool"])
+@pytest.mark.parametrize("table", ["dead_letters", "slack_installations", "spool", "desk_tickets", "suppressions"])
 def test_what_is_nobodys_is_closed(person, count, rows, table):
     """Events, tokens and letters are not for the API's role at all."""
     ann = person()

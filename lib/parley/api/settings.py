@@ -21,7 +21,7 @@ from parley.api.slack_install import InstallSettings, slack_app
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 11
+MIN_SCHEMA = 12
 
 
 @dataclass(frozen=True, kw_only=True)

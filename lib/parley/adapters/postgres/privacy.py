@@ -78,8 +78,8 @@ class Privacy:
 
 
 _OF_PERSONS = (
-    "erase_letters_of_people", "erase_spool_of_people", "erase_identities", "delete_integrations", "erase_keys",
-    "erase_rates", "blank_user",
+    "erase_letters_of_people", "erase_spool_of_people", "erase_suppressions", "erase_usage", "erase_identities",
+    "delete_integrations", "erase_keys", "erase_rates", "blank_user",
 )  # fmt: skip
 
 
@@ -92,8 +92,9 @@ def _erase(tx: Transaction, request_ids: Sequence[UUID]) -> int:
 
 
 _OF_REQUESTS = (
-    "erase_actions", "erase_messages", "erase_steps", "erase_events", "erase_keys_of_requests", "erase_feedback",
-    "erase_escalations", "erase_attempts", "erase_letters", "erase_deliveries",
+    "erase_slack_messages", "erase_actions", "erase_messages", "erase_steps", "erase_events",
+    "erase_keys_of_requests", "erase_feedback", "erase_escalations", "erase_attempts", "erase_letters",
+    "erase_deliveries",
 )  # fmt: skip
 
 

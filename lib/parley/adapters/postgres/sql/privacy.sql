@@ -18,6 +18,9 @@ delete from steps where request_id = any(%(ids)s)
 -- name: erase_events
 delete from request_events where request_id = any(%(ids)s)
 
+-- name: erase_slack_messages
+delete from slack_messages where request_id = any(%(ids)s)
+
 -- name: erase_actions
 -- What was shown of a call holds what was said; messages about it go with it.
 delete from actions where request_id = any(%(ids)s)
@@ -34,7 +37,7 @@ delete from escalations where request_id = any(%(ids)s)
 -- name: erase_deliveries
 -- What is still to be sent is not sent.
 update deliveries
-   set address = '{}', address_key = 'erased', provider_id = null, lease_owner = null, lease_until = null,
+   set address = '{}', address_key = 'erased', provider_id = null, notice = null, lease_owner = null, lease_until = null,
        state = case when due_at is not null or state = 'planned' then 'cancelled' else state end,
        due_at = null, finished_at = coalesce(finished_at, clock_timestamp()), epoch = epoch + 1,
        updated_at = clock_timestamp()
@@ -72,12 +75,24 @@ select id, due_at is not null as is_open, state from requests where session_id =
 
 -- name: blank_sessions
 update sessions
-   set title = null, metadata = '{}', model_thread = null, conversation = null, status = 'closed',
-       version = version + 1, updated_at = now()
+   set title = null, metadata = '{}', model_thread = null, conversation = null, status = 'closed', summary = '',
+       summary_seq = 0, version = version + 1, updated_at = now()
  where id = any(%(ids)s)
 
 -- name: delete_empty_session
 delete from sessions s where s.id = any(%(ids)s) and not exists (select from requests r where r.session_id = s.id)
+
+-- name: erase_suppressions
+-- Nothing is sent to somebody whom nobody knows any more.
+delete from suppressions
+ where (kind = 'email' and address in (select lower(value) from user_identities
+                                        where user_id = %(user_id)s and kind = 'email'))
+    or (kind = 'email' and address in (select lower(config->>'address') from user_integrations
+                                        where user_id = %(user_id)s))
+    or (kind = 'sms' and address in (select config->>'number' from user_integrations where user_id = %(user_id)s))
+
+-- name: erase_usage
+delete from token_usage where user_id = %(user_id)s
 
 -- name: erase_identities
 delete from user_identities where user_id = %(user_id)s
