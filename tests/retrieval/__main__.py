@@ -60,7 +60,6 @@ def _show_quality(database: Database) -> None:
         "words": quality.by_words(database),
         "embeddings": quality.by_embeddings(database, embedder),
         "both": quality.by_both(database, embedder),
-        "both, by the index": quality.by_both(database, embedder, few=0),
     }
     for language in ("all", *quality.LANGUAGES):
         some = [one for one in asked if one.document and language in ("all", one.language)]

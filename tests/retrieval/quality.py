@@ -50,8 +50,7 @@ def fill(database: Database, embedder: Embedder, model: str) -> int:
     """Load the set; gives how many sections it has."""
     for folder in FOLDERS:
         found = look(folder)
-        library = Library(database, indexed_from=0)
-        load(library, found.base, found.files, Embedding(embedder, model), language=found.language)
+        load(Library(database), found.base, found.files, Embedding(embedder, model), language=found.language)
     return len(rows(database, "select 1 as one from knowledge_chunks"))
 
 
@@ -73,9 +72,9 @@ def by_words(database: Database) -> Find:
     return _found(Knowledge(database))
 
 
-def by_both(database: Database, embedder: Embedder, few: int = 10_000) -> Find:
+def by_both(database: Database, embedder: Embedder) -> Find:
     """Search as Parley does."""
-    return _found(Knowledge(database, embedder, few=few))
+    return _found(Knowledge(database, embedder))
 
 
 def by_embeddings(database: Database, embedder: Embedder) -> Find:
