@@ -1,0 +1,110 @@
+"""People: how answers reach them, what was sent to them, their keys, their data. `user` is `me`, or an id."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from parley.api.answers import (
+    Defaults,
+    Delivery,
+    DeliveryItem,
+    DeliveryPage,
+    Effective,
+    EffectiveChannel,
+    Erased,
+    Export,
+    Integration,
+    Integrations,
+    Key,
+    Keys,
+    NewKey,
+)
+from parley.client.transport import Transport
+
+
+class PreferenceClient:
+    """By which channels answers come."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def defaults(self) -> list[Any]:
+        """Give what holds for everybody who has not chosen."""
+        return self._transport.get(Defaults, "/api/v1/integration-defaults").items
+
+    def own(self, user: str = "me") -> list[Integration]:
+        """Give what a person has chosen."""
+        return self._transport.get(Integrations, f"/api/v1/users/{user}/integrations").items
+
+    def effective(self, user: str = "me") -> list[EffectiveChannel]:
+        """Give what holds for a person, and where each field comes from."""
+        path = f"/api/v1/users/{user}/integration-defaults"
+        return self._transport.get(Effective, path, explain=1).items
+
+    def put(self, channel: str, user: str = "me", **fields: Any) -> Integration:
+        """Choose for a channel; the secret of a webhook is in the first answer only."""
+        path = f"/api/v1/users/{user}/integrations/{channel}"
+        return Integration.model_validate_json(self._transport.call("PUT", path, body=fields).content)
+
+    def remove(self, channel: str, user: str = "me") -> None:
+        """Choose nothing for a channel any more."""
+        self._transport.call("DELETE", f"/api/v1/users/{user}/integrations/{channel}")
+
+    def reset(self, user: str = "me") -> None:
+        """Choose nothing at all any more."""
+        self._transport.call("POST", f"/api/v1/users/{user}/integration-defaults/reset")
+
+
+class DeliveryClient:
+    """What was sent."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, user: str = "me", **query: Any) -> Iterator[DeliveryItem]:
+        """Give what was sent to a person, the newest first."""
+        return self._transport.pages(DeliveryPage, f"/api/v1/users/{user}/deliveries", **query)
+
+    def get(self, delivery_id: UUID | str) -> Delivery:
+        """Give a delivery with its attempts."""
+        return self._transport.get(Delivery, f"/api/v1/deliveries/{delivery_id}")
+
+    def redeliver(self, delivery_id: UUID | str) -> Delivery:
+        """Send an answer once more."""
+        path = f"/api/v1/deliveries/{delivery_id}/redeliver"
+        return Delivery.model_validate_json(self._transport.call("POST", path).content)
+
+
+class KeyClient:
+    """API keys."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> list[Key]:
+        """Give the caller's keys; an administrator's call gives all."""
+        return self._transport.get(Keys, "/api/v1/keys").items
+
+    def create(self, name: str, **fields: Any) -> NewKey:
+        """Make a key; `key` is in this answer only. `fields`: role, scopes, expires_days, email."""
+        body = {"name": name, **{field: value for field, value in fields.items() if value is not None}}
+        return NewKey.model_validate_json(self._transport.call("POST", "/api/v1/keys", body=body).content)
+
+    def revoke(self, prefix: str) -> None:
+        """End a key."""
+        self._transport.call("DELETE", f"/api/v1/keys/{prefix}")
+
+
+class DataClient:
+    """What is known of a person."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def export(self, user: str = "me") -> Export:
+        """Give all of it."""
+        return self._transport.get(Export, f"/api/v1/users/{user}/export")
+
+    def erase(self, user: str = "me") -> Erased:
+        """Erase all of it."""
+        return Erased.model_validate_json(self._transport.call("DELETE", f"/api/v1/users/{user}/data").content)
