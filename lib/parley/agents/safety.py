@@ -104,7 +104,7 @@ def _safe(text: str) -> int:
 
 
 def _kept(url: str, hosts: Sequence[str]) -> str:
-    core = url.rstrip(".,;:!?*_~")
+    core = url.rstrip(".,;:!?*_~" + (")" if url.count(")") > url.count("(") else ""))
     return url if is_allowed(core, hosts) else REMOVED + url[len(core) :]
 
 
