@@ -1,0 +1,230 @@
+"""Keys with scopes and limits, services that act for somebody, origins, signed links: who gets through, and how far."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from parley import runtime, serve
+from parley.adapters.postgres.api import Keys, Limits
+from parley.api import settings
+from parley.api.routes import Api
+from parley.domain import links
+from parley.errors import Misconfigured
+
+KEYS = "/api/v1/keys"
+ME = "/api/v1/me"
+
+
+@pytest.fixture
+def served(api, database):
+    """Serve the API with other rules; gives a client."""
+
+    def make(limits=None, **rules):
+        for name, value in rules.items():
+            setattr(api.desk.rules, name, value)
+        whole = Api(database, api.desk.store, api.desk.publisher, api.desk.rules, limits=limits)
+        function = runtime.http_function("request-api", config=type(None), build=lambda _: whole)
+        function._handler = whole
+        return serve.application(function).test_client()
+
+    return make
+
+
+def test_key_is_made_shown_once_used_and_revoked(ann, caller, client):
+    """It opens what its maker may; a list shows its prefix and last use, never the key."""
+    made = ann("POST", KEYS, {"name": "laptop", "expires_days": 30})
+    key = made.get_json()["key"]
+    mine = type(ann)(client, key)
+    used = mine.get(ME)
+    listed = ann.get(KEYS).get_json()["items"]
+
+    assert (made.status_code, used.status_code) == (201, 200)
+    assert used.get_json()["user_id"] == ann.get(ME).get_json()["user_id"]
+    [shown] = [one for one in listed if one["name"] == "laptop"]
+    assert shown["last_used_at"]
+    assert shown["expires_at"]
+    assert key.split("_", 2)[2] not in str(listed)
+    assert ann("DELETE", f"{KEYS}/{shown['prefix']}").status_code == 204
+    assert mine.get(ME).status_code == 401
+    assert ann("DELETE", f"{KEYS}/{shown['prefix']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("scopes", "path", "status"),
+    [
+        (["requests:read"], "/api/v1/requests", 200), (["requests:read"], "/api/v1/sessions", 403),
+        (["requests:read"], KEYS, 403), (["sessions:read"], "/api/v1/sessions", 200), (["requests:write"], ME, 200),
+    ],
+)  # fmt: skip
+def test_key_is_limited_to_its_scopes(ann, client, scopes, path, status):
+    key = ann("POST", KEYS, {"name": "narrow", "scopes": scopes}).get_json()["key"]
+
+    got = type(ann)(client, key).get(path)
+
+    assert got.status_code == status
+
+
+def test_key_makes_none_that_may_more(ann, caller, client, problem):
+    """Neither another role, nor a scope that it lacks, nor a key for somebody else; an admin may all of it."""
+    for body in ({"role": "admin"}, {"role": "service"}, {"email": "bob@example.org"}):
+        problem(ann("POST", KEYS, {"name": "more", **body}), "forbidden", 403)
+    narrow = ann("POST", KEYS, {"name": "narrow", "scopes": ["keys", "data"]}).get_json()["key"]
+    holder = type(ann)(client, narrow)
+    problem(holder("POST", KEYS, {"name": "more", "scopes": ["requests:read"]}), "forbidden", 403)
+    inherited = holder("POST", KEYS, {"name": "same"}).get_json()
+    admin = caller("root@example.org", role="admin")
+    given = admin("POST", KEYS, {"name": "bot", "role": "service", "email": "bot@example.org"})
+
+    assert inherited["scopes"] == ["data", "keys"]
+    assert (given.status_code, given.get_json()["role"], given.get_json()["email"]) == (
+        201,
+        "service",
+        "bot@example.org",
+    )
+    assert len(admin.get(KEYS).get_json()["items"]) == 5
+
+
+def test_service_acts_for_a_named_user(ann, caller, problem):
+    """On every route it is that user, by their address; nobody else may, and it makes no keys for them."""
+    service = caller("bot@example.org", role="service")
+    asked = ann.ask().get_json()
+
+    seen = service.get(asked["links"]["status"], Parley_User="Ann@Example.org")
+    me = service.get(ME, Parley_User="ann@example.org").get_json()
+    own = service.get(asked["links"]["status"])
+
+    assert seen.status_code == 200
+    assert (me["email"], me["acting_for"], me["role"]) == ("ann@example.org", True, "service")
+    problem(own, "not-found", 404)
+    problem(ann.get(ME, Parley_User="bob@example.org"), "forbidden", 403)
+    problem(service("POST", KEYS, {"name": "x"}, Parley_User="ann@example.org"), "forbidden", 403)
+    problem(service.get(ME, Parley_User="nobody"), "bad-request", 400)
+
+
+def test_caller_is_told_what_is_left_and_when_to_come_back(served, database, caller, problem):
+    """A bucket for each caller: the fields of the IETF draft, then 429 with Retry-After, and nothing for others."""
+    client = served(Limits(database, per_minute=60, burst=3))
+    ann, bob = (type(one)(client, one.key) for one in (caller(), caller("bob@example.org")))
+
+    got = [ann.get(ME) for _ in range(4)]
+
+    assert [one.status_code for one in got] == [200, 200, 200, 429]
+    assert got[0].headers["RateLimit-Policy"] == '"calls";q=3;w=3'
+    assert [one.headers["RateLimit"].split(";")[1] for one in got] == ["r=2", "r=1", "r=0", "r=0"]
+    assert problem(got[3], "rate-limited", 429)
+    assert 1 <= int(got[3].headers["Retry-After"]) <= 2
+    assert bob.get(ME).status_code == 200
+
+
+def test_bucket_fills_with_time(served, database, caller, rows):
+    """By the database's clock, and not above its size."""
+    client = served(Limits(database, per_minute=60, burst=2))
+    ann = type(caller())(client, caller().key)
+    while ann.get(ME).status_code == 200:
+        pass
+
+    rows("update rate_limits set taken_at = taken_at - interval '1 hour'")
+
+    assert [ann.get(ME).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_other_origins_are_closed(ann, client):
+    """By itself no page of another origin may read an answer, and a preflight is refused."""
+    preflight = client.options("/api/v1/requests", headers={"Origin": "https://portal.example"})
+    got = ann.get(ME, Origin="https://portal.example")
+
+    assert preflight.status_code == 405
+    assert not [name for name in got.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118 - of werkzeug
+
+
+def test_configured_origin_is_let_in(served, caller):
+    """It alone, never with a cookie, with the headers that a client needs."""
+    client = served(origins=("https://portal.example",))
+    ann = type(caller())(client, caller().key)
+
+    preflight = client.options("/api/v1/requests", headers={"Origin": "https://portal.example"})
+    stranger = client.options("/api/v1/requests", headers={"Origin": "https://evil.example"})
+    got, other = ann.get(ME, Origin="https://portal.example"), ann.get(ME, Origin="https://evil.example")
+
+    assert (preflight.status_code, stranger.status_code) == (204, 405)
+    assert "Idempotency-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    assert got.headers["Access-Control-Allow-Origin"] == "https://portal.example"
+    assert "Location" in got.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert "Access-Control-Allow-Credentials" not in got.headers
+    assert "Origin" in other.headers["Vary"]
+
+
+SETTINGS = {
+    "database_url": "postgresql://127.0.0.1:9/none", "k_sink": "http://127.0.0.1:9", "webhook_signing_key": "k" * 32,
+    "config_dir": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        ({"cors_origins": ("*",)}, "CORS_ORIGINS"),
+        ({"cors_origins": ("https://portal.example/path",)}, "CORS_ORIGINS"),
+        ({"cors_origins": ("portal.example",)}, "CORS_ORIGINS"),
+        ({"oidc_issuer": "https://login.example"}, "OIDC_AUDIENCE"),
+        ({"oidc_issuer": "http://login.example", "oidc_audience": ("parley",)}, "OIDC_ISSUER"),
+        ({"oidc_audience": ("parley",)}, "OIDC_ISSUER"),
+        (
+            {"oidc_issuer": "https://l.example", "oidc_audience": ("p",), "oidc_algorithms": ("none",)},
+            "OIDC_ALGORITHMS",
+        ),
+        (
+            {"oidc_issuer": "https://l.example", "oidc_audience": ("p",), "oidc_algorithms": ("HS256",)},
+            "OIDC_ALGORITHMS",
+        ),
+        ({"threads": 3}, "THREADS"),
+    ],
+)
+def test_it_does_not_start_open(wrong, variable):
+    """What would let in more than it should is one line that names the variable."""
+    with pytest.raises(Misconfigured, match=variable):
+        settings.build(settings.Settings(**{**SETTINGS, "config_dir": Path("config"), **wrong}))
+
+
+def test_link_shows_one_answer_to_whoever_has_it(ann, client, answer, caller):
+    """Escaped, under a strict policy, for nobody's cache and index; only the owner makes one."""
+    asked = ann.ask().get_json()
+    answer(asked["request_id"], "<script>alert(1)</script> & four years")
+    made = ann("POST", f"/api/v1/requests/{asked['request_id']}/link")
+
+    shown = client.get(made.get_json()["url"])
+    text = shown.get_data(as_text=True)
+
+    assert (made.status_code, shown.status_code) == (201, 200)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; four years" in text
+    assert "<script" not in text
+    assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+    assert (shown.headers["Referrer-Policy"], shown.headers["X-Robots-Tag"]) == ("no-referrer", "noindex")
+    assert shown.headers["Cache-Control"] == "no-store"
+    bob = caller("bob@example.org")
+    assert bob("POST", f"/api/v1/requests/{asked['request_id']}/link").status_code == 404
+
+
+def test_link_that_is_not_ours_or_too_old_is_none():
+    """Signed, for one request, until its end; a bit more or less is nothing."""
+    request_id, until = uuid.uuid4(), datetime(2026, 11, 30, tzinfo=UTC)
+    token = links.path("key", request_id, until).removeprefix("/r/")
+
+    assert links.read("key", token, until - timedelta(seconds=1)) == request_id
+    assert links.read("key", token, until + timedelta(seconds=1)) is None
+    assert links.read("other key", token, until - timedelta(seconds=1)) is None
+    for place in range(0, len(token), 5):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        assert links.read("key", changed, until - timedelta(seconds=1)) is None
+    for wrong in ("", "x", "é", "=" * 50, token + "AAAA", token[:-4]):
+        assert links.read("key", wrong, until - timedelta(seconds=1)) is None
+
+
+def test_keys_of_the_command_line_have_scopes_too(database, client, ann):
+    """Made without any, a key may all that its role may."""
+    key = Keys(database).create(email="ann@example.org", role="user", name="x", scopes=["data"])
+
+    assert type(ann)(client, key).get("/api/v1/requests").status_code == 403
