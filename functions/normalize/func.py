@@ -41,6 +41,7 @@ class Config(SlackSettings):
     deadline_seconds: config.Seconds = 900
     nudge_seconds: config.Seconds = 30
     session_idle_seconds: config.Seconds = 1800
+    coalesce_messages: bool = False
 
 
 def build(cfg: Config) -> Intake:
@@ -56,6 +57,7 @@ def build(cfg: Config) -> Intake:
         keys=None if cfg.allow_unsigned_events else cfg.event_key,
         deeds=Deeds(Chat(database), requests, Actions(database), surface, prompts=prompts),
         forget=forgetting(cfg, database),
+        coalesce=cfg.coalesce_messages,
     )
 
 

@@ -7,6 +7,7 @@ message's identity.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
@@ -80,9 +81,11 @@ class Intake:
         keys: Sequence[str] | None,
         deeds: Deeds,
         forget: Callable[[str], bool] | None = None,
+        coalesce: bool = False,
     ) -> None:
         """
         `keys` sign the events; None accepts unsigned ones, for development. `forget` drops the tokens of a workspace.
+        `coalesce`: messages that wait next to each other are answered together.
         """
         self._people = people
         self._store = store
@@ -90,6 +93,7 @@ class Intake:
         self._keys = keys
         self._deeds = deeds
         self._forget = forget
+        self._coalesce = coalesce
         self.ready = store.ready
         self.close = store.close
 
@@ -116,7 +120,7 @@ class Intake:
         addressed = message.is_mention or message.is_direct
         if not addressed and not self._store.takes_part(thread, user_id):
             return None
-        accepted = self._store.accept(_request(message, user_id, thread))
+        accepted = self._store.accept(replace(_request(message, user_id, thread), coalesce=self._coalesce))
         if accepted.replayed and accepted.state != "queued":
             return None
         return Emit(accepted.created(), cause="accepted", traceparent=message.traceparent)

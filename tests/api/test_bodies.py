@@ -141,7 +141,15 @@ class Doors:
 
     def request(self, id_):
         times = dict.fromkeys(("created_at", "started_at", "finished_at", "deadline"))
-        row = {"id": id_, "session_id": ids.new(), "state": "queued", "version": 1, "attempt": 0, "queue_position": 0}
+        row = {
+            "id": id_,
+            "session_id": ids.new(),
+            "state": "queued",
+            "version": 1,
+            "attempt": 0,
+            "queue_position": 0,
+            "answered_by": None,
+        }
         return {**row, **times}
 
     def versions(self, _):

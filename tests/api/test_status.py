@@ -133,6 +133,6 @@ def test_owner_and_lease_are_nobodys_business(ann, asked):
     got = ann.get(f"{REQUESTS}/{asked}/status").get_json()
 
     assert set(got) == {
-        "request_id", "session_id", "status", "version", "attempt", "queue_position", "requires_action", "created_at",
-        "started_at", "finished_at", "deadline", "links",
+        "request_id", "session_id", "status", "version", "attempt", "answered_by", "queue_position",
+        "requires_action", "created_at", "started_at", "finished_at", "deadline", "links",
     }  # fmt: skip

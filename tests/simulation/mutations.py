@@ -60,7 +60,7 @@ MUTATIONS = [
     Mutation("fence of an intent", "intend_step", "and epoch = %(epoch)s and step = %(step)s and state = 'running'"),
     Mutation("lease of a turn", "standing", "coalesce(r.lease_until > clock_timestamp(), false)", "false",
              is_subtle=True),
-    Mutation("order of a session", "standing", "and e.due_at is not null)", "and false)"),
+    Mutation("order of a session", "standing", "and e.due_at is not null", "and false"),
     Mutation("identity of a message", "take_key", "values (%(principal)s, %(route)s, %(key)s,",
              "values (%(principal)s, %(route)s, %(key)s || gen_random_uuid(),"),
     Mutation("sweep of requests", "overdue_requests", "where due_at < clock_timestamp()", "where false"),

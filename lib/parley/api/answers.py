@@ -71,6 +71,7 @@ class RequestStatus(Model):
     status: State
     version: int
     attempt: int
+    answered_by: UUID | None = Field(None, description="The later request whose answer is that of this one, too.")
     queue_position: int = Field(description="Open requests of the same session that come first.")
     requires_action: list[OpenAction] = []
     created_at: datetime
@@ -117,6 +118,7 @@ class RequestResult(Model):
     status: Literal["completed", "failed", "cancelled"]
     result: AnswerText | None
     error: Ending | None
+    answered_by: UUID | None = None
     usage: dict[str, Any] | None = None
     links: Links
 

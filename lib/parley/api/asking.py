@@ -89,6 +89,7 @@ def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
         traceparent=traceparent(call.headers),
         asked_by=who.actor_id,
         unless_busy=ask.on_busy == "reject",
+        coalesce=ask.on_busy == "coalesce",
     )
     try:
         return desk.store.accept(new)

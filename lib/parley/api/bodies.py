@@ -110,7 +110,11 @@ class Ask(Strict):
     context: Annotated[Context, Field(description="Facts about where it was asked.")] = Field(default_factory=dict)
     user: Annotated[NamedUser | None, Field(description="For whom a service asks.")] = None
     on_busy: Annotated[
-        Literal["enqueue", "reject"], Field(description="What to do behind an open question of the conversation.")
+        Literal["enqueue", "reject", "coalesce"],
+        Field(
+            description="Behind an open question of the conversation: wait for its turn, be refused, or wait and be "
+            "answered together with those that wait next to it and say the same."
+        ),
     ] = "enqueue"
 
     def facts(self) -> dict[str, Any]:

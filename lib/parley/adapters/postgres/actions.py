@@ -62,6 +62,8 @@ def supersede(tx: Transaction, row: Row, by: UUID) -> None:
     tx.run("close_action", id=row["request_id"], state="superseded", by=by)
     proposal = f"{row['summary']}\n\n(This waited for a decision and was not done.)"
     tx.run("supersede_request", id=row["request_id"], error=SUPERSEDED, proposal=proposal)
+    ended = {"state": "cancelled", "result": None, "error": SUPERSEDED, "told": {}, "said": True}
+    tx.run("end_set", id=row["request_id"], **ended)
 
 
 def action_of(row: Row) -> Action:

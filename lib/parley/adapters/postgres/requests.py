@@ -17,7 +17,7 @@ from parley.domain.delivery import Due
 from parley.domain.escalation import Escalation
 from parley.domain.events import Emit, Kind, RequestCreated
 from parley.domain.plan import Asked, Plan, inputs, last_resort
-from parley.domain.requests import Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
+from parley.domain.requests import TERMINAL, Accepted, KeyReused, NewRequest, NoSuchSession, SessionBusy, SessionWanted
 from parley.domain.turn import Cancelled, LeaseLost, Message, Spent, Step, Turn
 from parley.errors import Unavailable
 
@@ -107,17 +107,21 @@ class Requests:
         """
         with self._database.transaction() as tx:
             tx.row("lock_session_of", id=request_id)
-            row = tx.row("standing", id=request_id)
+            row = _answering(tx, request_id)
             verdict = turn.decide(row, max_attempts=self._max_attempts)
             if row is None:
                 return None
+            if verdict == "take" and row["on_busy"] == "coalesce" and row["epoch"] == 0:
+                row = _fixed(tx, row)
             if verdict in ("over", "busy", "behind", "waiting"):
                 return _turn(row, verdict)
             if row["state"] == "requires_action":
-                expire_action(tx, request_id)
+                expire_action(tx, row["id"])
+            if row["on_busy"] == "coalesce":
+                row = {**row, "content": _together(tx, row)}
             taken = tx.row(
                 "take_turn",
-                id=request_id,
+                id=row["id"],
                 owner=owner,
                 lease=self._lease,
                 takeover=int(turn.takeover(row)),
@@ -128,7 +132,7 @@ class Requests:
             if held.step:
                 held.journal = {
                     r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"], r["started"], r["effect_key"])
-                    for r in tx.rows("journaled", id=request_id)
+                    for r in tx.rows("journaled", id=row["id"])
                 }
         return held
 
@@ -250,6 +254,7 @@ class Requests:
                 return None
             tx.run("close_action", id=request_id, state="superseded", by=user_id)
             tx.run("tell_end", id=request_id, type="cancelled", data={})
+            _end_set(tx, request_id, "cancelled", {"error": error})
             return _following(tx, row)
 
     def complete(
@@ -296,7 +301,7 @@ class Requests:
             )
             if row is None:
                 raise LeaseLost
-            return _after(tx, row, plan, "failure", state, {"error": error} if state == "failed" else {})
+            return _after(tx, row, plan, "failure", state, {"error": error})
 
     def release(self, held: Turn, *, pause: float, failed: bool) -> None:
         """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""
@@ -310,17 +315,18 @@ class Requests:
         """
         with self._database.transaction() as tx:
             tx.row("lock_session_of", id=request_id)
-            row = tx.row("standing", id=request_id)
+            row = _answering(tx, request_id)
             verdict = turn.decide(row, max_attempts=self._max_attempts)
             if row is None or not row["past_deadline"] or verdict not in turn.ENDINGS:
                 return []
+            request_id = row["id"]
             state, kind, title = turn.ENDINGS[verdict]
             plan = _last_plan(tx, row)
             error = {"type": kind, "title": title}
             ended = tx.row("expire_request", id=request_id, state=state, error=error, plan=plan.as_dict())
             assert ended, "the row is locked"
             tx.run("close_action", id=request_id, state="expired", by=None)
-            due, following = _after(tx, ended, plan, "failure", state, {"error": error} if state == "failed" else {})
+            due, following = _after(tx, ended, plan, "failure", state, {"error": error})
         nudges = [one.emit(f"expired {request_id}", row["traceparent"]) for one in due]
         return [*nudges, *([following] if following else [])]
 
@@ -352,8 +358,39 @@ class Requests:
 def _after(
     tx: Transaction, row: Row, plan: Plan, kind: Kind, state: str, told: dict[str, Any]
 ) -> tuple[list[Due], Emit | None]:
-    tx.run("tell_end", id=row["id"], type=state, data=told)
+    tx.run("tell_end", id=row["id"], type=state, data={} if state == "cancelled" else told)
+    if row["on_busy"] == "coalesce":
+        _end_set(tx, row["id"], state, told)
     return store_plan(tx, row, plan, kind), _following(tx, row)
+
+
+def _answering(tx: Transaction, request_id: UUID) -> Row | None:
+    """Give a locked request with its standing; of one that is answered together with others, the one that answers."""
+    row = tx.row("standing", id=request_id)
+    if row and row["answered_by"] and row["state"] not in TERMINAL:
+        answering = tx.row("standing", id=row["answered_by"])
+        return answering if answering and answering["state"] not in TERMINAL else row
+    return row
+
+
+def _fixed(tx: Transaction, row: Row) -> Row:
+    """Fix what is answered together with this request, at its first claim; gives the one that answers."""
+    fixed = tx.rows("fix_set", session_id=row["session_id"], seq=row["seq"])
+    answering = tx.row("standing", id=fixed[0]["answered_by"]) if fixed else row
+    assert answering, "it is in the set"
+    return answering
+
+
+def _together(tx: Transaction, row: Row) -> str:
+    """Give what was asked, all of it, in its order."""
+    return "\n\n".join([*(r["content"] for r in tx.rows("asked_together", id=row["id"])), row["content"]])
+
+
+def _end_set(tx: Transaction, request_id: UUID, state: str, told: Mapping[str, Any]) -> None:
+    """End the others of a set as the one that answered for them, and tell them the same."""
+    result, error = told.get("result"), told.get("error")
+    shown, said = {} if state == "cancelled" else dict(told), state == "completed"
+    tx.run("end_set", id=request_id, state=state, result=result, error=error, told=shown, said=said)
 
 
 def _following(tx: Transaction, row: Row) -> Emit | None:

@@ -49,7 +49,7 @@ select id as user_id, email, display_name from users where id = %(user_id)s
 
 -- name: request_view
 select r.id, r.session_id, r.user_id, r.asked_by, r.seq, r.source, r.content, r.state, r.version, r.attempt, r.result,
-       r.error, r.usage, r.plan, r.created_at, r.started_at, r.finished_at, r.deadline, r.erased_at,
+       r.error, r.usage, r.plan, r.created_at, r.started_at, r.finished_at, r.deadline, r.erased_at, r.answered_by,
        case when r.due_at is null then 0
             else (select count(*) from requests e
                    where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) end as queue_position
@@ -58,7 +58,7 @@ select r.id, r.session_id, r.user_id, r.asked_by, r.seq, r.source, r.content, r.
 -- name: list_requests
 -- The newest first: ids sort by time.
 select r.id, r.session_id, r.user_id, r.asked_by, r.seq, r.source, r.content, r.state, r.version, r.attempt,
-       r.created_at, r.started_at, r.finished_at, r.deadline,
+       r.created_at, r.started_at, r.finished_at, r.deadline, r.answered_by,
        case when r.due_at is null then 0
             else (select count(*) from requests e
                    where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) end as queue_position

@@ -1,8 +1,10 @@
 -- name: overdue_requests
--- `called`: its deadline has passed, and it was nudged since without being heard.
+-- `called`: its deadline has passed, and it was nudged since without being heard. What is answered together with a
+-- later request ends with that one.
 select 'request' as kind, id, id as request_id, session_id, null as channel, epoch, nudges, traceparent,
        clock_timestamp() > deadline as past_deadline, nudges > 0 and due_at > deadline as called
-  from requests where due_at < clock_timestamp()
+  from requests r where due_at < clock_timestamp()
+   and not exists (select from requests a where a.id = r.answered_by and a.due_at is not null)
  order by due_at limit %(limit)s for update skip locked
 
 -- name: overdue_deliveries

@@ -68,13 +68,53 @@ select r.*, s.agent as session_agent, s.summary, s.summary_seq, s.tainted, clock
        clock_timestamp() > r.deadline as past_deadline,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e
-                where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) as behind,
+                where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null
+                  and e.answered_by is distinct from r.id) as behind,
        r.state = 'requires_action' and not r.cancel_requested and exists (
            select from actions a where a.request_id = r.id and a.state = 'open' and a.expires_at > clock_timestamp()
        ) as waiting
   from requests r join sessions s on s.id = r.session_id
  where r.id = %(id)s
    for update of r
+
+-- name: fix_set
+-- What waits in one row after this request and may be answered together with it: its last one answers for all, and the
+-- others point to it. Once fixed, a set stays as it is: what comes later is another turn.
+with waiting as (
+    select id, seq, source, delivery, origin - 'thread' as place,
+           on_busy = 'coalesce' and state = 'queued' and epoch = 0 and answered_by is null and not cancel_requested
+           as may
+      from requests where session_id = %(session_id)s and seq >= %(seq)s and due_at is not null
+), fitting as (
+    select w.id, w.seq, bool_and(w.may and (w.source, w.delivery, w.place)
+                                 is not distinct from (f.source, f.delivery, f.place)) over (order by w.seq) as fits
+      from waiting w join waiting f on f.seq = %(seq)s
+), answering as (
+    select id from fitting where fits order by seq desc limit 1
+)
+update requests r
+   set answered_by = a.id, due_at = r.deadline, version = version + 1, updated_at = clock_timestamp()
+  from answering a
+ where r.id in (select id from fitting where fits) and r.id <> a.id
+returning a.id as answered_by
+
+-- name: asked_together
+select content from requests where answered_by = %(id)s order by seq
+
+-- name: end_set
+-- The others of a set end with the one that answers for them; `said`: what they asked stays in the conversation.
+with ended as (
+    update requests
+       set state = %(state)s, result = %(result)s, error = %(error)s, due_at = null, events = events + 1,
+           version = version + 1, finished_at = clock_timestamp(), updated_at = clock_timestamp()
+     where answered_by = %(id)s and due_at is not null
+    returning id, session_id, seq, content, events
+), said as (
+    insert into messages (session_id, seq, role, content, request_id)
+    select session_id, seq, 'user', content, id from ended where %(said)s
+)
+insert into request_events (request_id, seq, type, data, created_at)
+select id, events, %(state)s, %(told)s, clock_timestamp() from ended
 
 -- name: take_turn
 -- Who takes over tells nobody: it went on running.
@@ -183,7 +223,7 @@ update requests
        lease_owner = null, lease_until = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running' and not cancel_requested
-returning id, session_id, user_id, seq, content, traceparent, usage
+returning id, session_id, user_id, seq, content, traceparent, usage, on_busy
 
 -- name: still_ours
 select id from requests where id = %(id)s and epoch = %(epoch)s and state = 'running'
@@ -195,7 +235,7 @@ update requests
        lease_owner = null, lease_until = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running'
-returning id, session_id, user_id, seq, content, traceparent
+returning id, session_id, user_id, seq, content, traceparent, on_busy
 
 -- name: expire_request
 -- Failed, or cancelled as the user wished, by recover: nobody holds the turn, and its own function was not heard.
@@ -204,7 +244,7 @@ update requests
        lease_owner = null, lease_until = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s
-returning id, session_id, user_id, seq, content, traceparent
+returning id, session_id, user_id, seq, content, traceparent, on_busy
 
 -- name: release_turn
 -- The pause doubles with each nudge since the last step: what fails time and again is tried less and less often.
