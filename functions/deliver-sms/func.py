@@ -16,7 +16,7 @@ try:
     from parley.adapters.aws import Amazon
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
-    from parley.adapters.postgres.mail import Suppressions
+    from parley.adapters.postgres.suppressions import Suppressions
     from parley.adapters.sns import Sns, linking
     from parley.adapters.template_files import load_templates
     from parley.delivery import Courier

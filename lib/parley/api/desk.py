@@ -28,6 +28,7 @@ from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
 
 if TYPE_CHECKING:
+    from parley.api.notifications import Notices
     from parley.api.slack_install import SlackApp
 
 log = logging.getLogger("parley.api")
@@ -59,6 +60,7 @@ class Rules:
     leaving: Callable[[], bool] = lambda: False
     public_url: str = ""
     link_key: str = ""
+    notices: "Notices | None" = None  # of what became of mails
     origins: tuple[str, ...] = ()
     defaults: Callable[[], Defaults] = lambda: Defaults({})
     budget: int = 0  # tokens that a user may spend in a day; 0 for any number

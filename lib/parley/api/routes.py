@@ -29,6 +29,7 @@ from parley.api import (
     integrations,
     keyring,
     links,
+    notifications,
     people,
     requests,
     sessions,
@@ -103,6 +104,8 @@ class Api:
                 route.rule, f"{route.method} {route.path}", self._guarded(route), methods=[route.method],
                 provide_automatic_options=False,
             )  # fmt: skip
+        if notices := self.desk.rules.notices:
+            app.add_url_rule(notifications.PATH, notifications.PATH, notifications.view(notices), methods=["POST"])
         app.after_request(_finished)
         cors.add(app, self.desk.rules.origins)
 

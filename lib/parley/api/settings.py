@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from parley import config, runtime
+from parley.adapters.amazons_door import fetch
 from parley.adapters.broker import Publisher
 from parley.adapters.files import load_defaults
 from parley.adapters.oidc import Provider, Tokens
@@ -13,9 +14,11 @@ from parley.adapters.postgres.api import Limits
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.ledger import standby
 from parley.adapters.postgres.requests import Requests
+from parley.adapters.postgres.suppressions import Suppressions
 from parley.adapters.postgres.users import Users
 from parley.api import cors
 from parley.api.desk import Rules
+from parley.api.notifications import Notices
 from parley.api.routes import Api, most_waiters
 from parley.api.slack_install import InstallSettings, slack_app
 from parley.domain.overdue import Pace
@@ -64,6 +67,7 @@ def build(cfg: Settings) -> Api:
         leaving=runtime.leaving.is_set,
         public_url=_url(cfg.public_url),
         link_key=cfg.link_signing_key or "",
+        notices=Notices(Suppressions(database), fetch, cfg.ses_topics) if cfg.ses_topics else None,
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
         stream_seconds=cfg.stream_seconds,

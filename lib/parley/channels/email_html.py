@@ -64,7 +64,8 @@ def _parser() -> "MarkdownIt":
 
 
 def _dress(tokens: "list[Token]") -> None:
-    for token in tokens:
+    closed_by = _closers(tokens)
+    for at, token in enumerate(tokens):
         token.tag = _SMALL.get(token.tag, token.tag)
         if token.nesting == 0 and token.children:
             _unlink(token.children)
@@ -73,8 +74,18 @@ def _dress(tokens: "list[Token]") -> None:
             continue
         aligned = str(token.attrGet("style") or "text-align:start")
         token.attrSet("style", _STYLES[token.tag] + (f";{aligned}" if token.tag in ("th", "td") else ""))
+        if token.tag == "p" and closed_by.get(at) in ("blockquote_close", "list_item_close"):
+            token.attrSet("style", "margin:0")
+        if token.tag in ("ul", "ol") and token.level:
+            token.attrSet("style", _STYLES[token.tag].replace("margin:0 0 14px 0", "margin:6px 0 2px 0"))
         if token.tag == "table":
             token.attrSet("cellpadding", "0")
+
+
+def _closers(tokens: "list[Token]") -> dict[int, str]:
+    """Give, for each paragraph, what follows its end: the last one of a quote or an entry needs no room below."""
+    ends = [at for at, token in enumerate(tokens) if token.type == "paragraph_close" and at + 1 < len(tokens)]
+    return {at - 2: tokens[at + 1].type for at in ends}
 
 
 def _unlink(tokens: "list[Token]") -> None:

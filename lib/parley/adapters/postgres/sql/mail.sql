@@ -18,3 +18,17 @@ on conflict (kind, address) do update set reason = excluded.reason, detail = exc
 
 -- name: lift_suppression
 delete from suppressions where kind = %(kind)s and address = lower(%(address)s)
+
+-- name: mail_of
+select id from deliveries
+ where channel = 'email' and (id = %(delivery_id)s or (provider_id = %(provider_id)s and %(delivery_id)s is null))
+
+-- name: mail_bounced
+-- One that still waits to be confirmed is over now, so that the next rank takes its turn; one that counted as sent is
+-- shown as what it is.
+update deliveries
+   set reason = %(reason)s, updated_at = clock_timestamp(),
+       state = case when due_at is null then 'failed' else state end,
+       deadline = case when due_at is null then deadline else clock_timestamp() end,
+       due_at = case when due_at is null then null else clock_timestamp() end
+ where id = %(id)s and state = 'accepted'
