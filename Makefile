@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -27,6 +27,12 @@ test: setup-tests ## set everything up and run all tests
 
 test-llama-stack: setup-tests ## the tests with a real Llama Stack server (half a gigabyte, installed once)
 	@PYTHONPATH=lib .venv/bin/python -m pytest tests/llama_stack $(ARGS)
+
+eval: setup-tests ## hold conversations k times and judge their ends: make eval ARGS="--url http://host:8321 --model M"
+	@PYTHONPATH=lib:tests .venv/bin/python -m evals $(ARGS)
+
+llama-stack: setup-tests ## a Llama Stack server to develop with: make llama-stack MODEL=http://host:8000/v1, or a scripted one
+	@$(PY) -m devkit.llama $(if $(MODEL),--model $(MODEL)) $(if $(LLAMA_PORT),--port $(LLAMA_PORT))
 
 check: setup-tests ## style, types and the arrows between packages
 	@.venv/bin/ruff check .

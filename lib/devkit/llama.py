@@ -8,10 +8,12 @@ It runs in an environment of its own (half a gigabyte, made once by `lib/devkit/
 `folder`. Only what Parley uses is configured: https://llama-stack.readthedocs.io.
 """
 
+import argparse
 import os
 import socket
 import subprocess
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +22,7 @@ import httpx
 import yaml
 
 from devkit.embedding import MODELS
-from devkit.model import NAME
+from devkit.model import NAME, ScriptedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".build" / "llama-stack"
@@ -77,6 +79,11 @@ class LlamaStack:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        if self._process:
+            self._process.wait()
 
     def _healthy(self) -> bool:
         try:
@@ -139,6 +146,22 @@ class LlamaStack:
         }  # fmt: skip
 
 
+def main() -> None:
+    """Run the command line: one server for development, until it is ended."""
+    parser = argparse.ArgumentParser(prog="llama", description="A real Llama Stack server for development.")
+    parser.add_argument("--model", help="a server of OpenAI's API (http://host:8000/v1); without one, a scripted model")
+    parser.add_argument("--port", type=int, default=8321)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        url = options.model or stack.enter_context(ScriptedModel()).url
+        folder = ROOT / ".build" / "llama-stack-data"
+        server = stack.enter_context(LlamaStack(url, folder, port=options.port))
+        print(f"Llama Stack listens on {server.url}; its model: {url}\n"
+              f"LLAMA_STACK_URL={server.url} LLAMA_STACK_MODEL={server.model} make run", flush=True)  # fmt: skip
+        with suppress(KeyboardInterrupt):
+            server.wait()
+
+
 def _provider(name: str, kind: str, **config: Any) -> dict[str, Any]:
     return {"provider_id": name, "provider_type": kind, "config": config}
 
@@ -147,3 +170,7 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
