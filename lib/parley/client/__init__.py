@@ -16,6 +16,7 @@ from parley.client.errors import (
     Changed,
     Conflict,
     Forbidden,
+    Foreign,
     Gone,
     Invalid,
     NotFound,
@@ -25,6 +26,7 @@ from parley.client.errors import (
     TimedOut,
     Unauthenticated,
     Unreachable,
+    Unusable,
 )
 from parley.client.parley import Parley
 from parley.client.requests import RequestClient
@@ -38,6 +40,7 @@ __all__ = [
     "Draft",
     "Event",
     "Forbidden",
+    "Foreign",
     "Gone",
     "Invalid",
     "NotFound",
@@ -50,4 +53,5 @@ __all__ = [
     "TimedOut",
     "Unauthenticated",
     "Unreachable",
+    "Unusable",
 ]

@@ -4,6 +4,8 @@ What can go wrong, by what the caller can do about it.
     ParleyError
     ├── Unreachable      nobody answered: the network, the address, a certificate
     ├── TimedOut         it is still not over
+    ├── Unusable         the key, or whom to act for, cannot be sent; nothing was
+    ├── Foreign          what answered is not the API: a proxy's page, a redirection, half an answer
     └── Refused          the API said no, as a problem (RFC 9457)
         ├── Invalid          400, 413, 415, 422, 428: what was sent does not fit; `problem.errors` says where
         ├── Unauthenticated  401: no key, or one that is none any more
@@ -32,6 +34,14 @@ class Unreachable(ParleyError):
 
 class TimedOut(ParleyError):
     """It goes on, but not for us."""
+
+
+class Unusable(ParleyError):
+    """It cannot be sent."""
+
+
+class Foreign(ParleyError):
+    """Something else answered."""
 
 
 class Refused(ParleyError):

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from parley.client.errors import Broken, RateLimited, Unreachable
+from parley.client.errors import Broken, Foreign, RateLimited, Unreachable
 from parley.client.transport import Transport
 
 ENDS = frozenset({"completed", "failed", "cancelled"})
 SILENCE = 45.0  # seconds: the API says at least every 15 that it is alive
+PAUSE = 1.0  # second until one comes back to a stream that told nothing
 MOST_FAILURES = 5  # in a row, without an event between them
 
 
@@ -34,24 +35,36 @@ def follow(
     Give every event behind `after`, once and in order, until the last one.
 
     A stream that is cut is taken up behind the last event that came. Raises Refused, Unreachable when that does not go
-    on for long.
+    on for long, Foreign when it is no stream of events.
     """
     failures = 0
     while True:
+        before = after
         try:
             with transport.stream(path, _headers(after), SILENCE) as response:
                 if response.status_code == 204:
                     return
-                for event in read(response.iter_lines(), after):
+                for event in read(lines(response.iter_bytes()), after):
                     after, failures = event.seq, 0
                     yield event
                     if event.type in ENDS:
                         return
+            if after == before:
+                sleep(PAUSE)
         except (Unreachable, Broken, RateLimited) as error:
             failures += 1
             if failures > MOST_FAILURES:
                 raise
             sleep(getattr(error, "retry_after", None) or min(0.2 * 2**failures, 5.0))
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Give whole lines. `str.splitlines`, and what is built on it, would split at U+2028 in the text of an answer."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace")
 
 
 def read(lines: Iterable[str], after: int) -> Iterator[Event]:
@@ -75,7 +88,11 @@ def _event(said: dict[str, str], after: int) -> Event | None:
     if "data" not in said:
         return None
     number = said.get("id", "")
-    return Event(int(number) if number.isdecimal() else after, said.get("event", "message"), json.loads(said["data"]))
+    try:
+        data = json.loads(said["data"])
+    except ValueError:
+        raise Foreign("what answered is not Parley's API: an event without JSON") from None
+    return Event(int(number) if number.isdecimal() else after, said.get("event", "message"), data)
 
 
 def _headers(after: int) -> dict[str, str]:

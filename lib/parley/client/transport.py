@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from parley.client.errors import Refused, Unreachable, refusal
+from parley.client.errors import Foreign, Refused, Unreachable, Unusable, refusal
 
-LONGEST_PAUSE = 30.0  # seconds between two tries
+LONGEST_PAUSE = 30.0  # seconds between two tries, when nobody said how long
 _AGAIN = frozenset({429, 502, 503, 504})
 _SAFE = frozenset({"GET", "HEAD"})
+_BODILESS = frozenset({204, 304})
 
 
 class Transport:
@@ -37,9 +38,13 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        headers = {"Authorization": f"Bearer {key}", "User-Agent": "parley-client", "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {_sendable(key, 'key')}",
+            "User-Agent": "parley-client",
+            "Accept": "application/json",
+        }
         if acting_for:
-            headers["Parley-User"] = acting_for
+            headers["Parley-User"] = _sendable(acting_for, "address to act for")
         self._client = client or httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
         self._timeout = timeout
         self._patience = patience
@@ -63,7 +68,7 @@ class Transport:
         """
         Call once, or again where that asks nothing twice. `waits`: seconds that the API is asked to hold the call.
 
-        Raises Refused, Unreachable.
+        Raises Refused, Unreachable, Foreign.
         """
         may_repeat = method in _SAFE or "Idempotency-Key" in (headers or {})
         end, tries = self._clock() + self._patience, 0
@@ -79,7 +84,7 @@ class Transport:
                 if not may_repeat or self._clock() + pause > end:
                     raise
             tries += 1
-            self._sleep(min(pause, LONGEST_PAUSE))
+            self._sleep(pause)
 
     def get[M: BaseModel](self, model: type[M], path: str, **query: Any) -> M:
         """Read something."""
@@ -97,13 +102,15 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[httpx.Response]:
-        """Open a stream; nothing for `silence` seconds ends it. Raises Refused, Unreachable."""
+        """Open a stream; nothing for `silence` seconds ends it. Raises Refused, Unreachable, Foreign."""
         timeout = httpx.Timeout(self._timeout, read=silence)
         try:
             with self._client.stream("GET", path, headers=dict(headers), timeout=timeout) as response:
                 if response.status_code >= 400:
                     response.read()
                     raise _refusal(response)
+                if response.status_code != 204:
+                    _expect(response, "text/event-stream")
                 yield response
         except httpx.HTTPError as error:
             raise Unreachable(_said(error)) from error
@@ -128,7 +135,32 @@ class Transport:
             raise Unreachable("the address is no URL") from error
         if response.status_code >= 400:
             raise _refusal(response)
+        done = response.status_code < 300 and method not in _SAFE and not response.content
+        if not done and response.status_code not in _BODILESS:
+            _expect(response, "application/json")
+            _json(response)
         return response
+
+
+def _sendable(text: str, what: str) -> str:
+    """Give what may stand in a header: files end with a line feed, and an error must not show what it was about."""
+    text = text.strip()
+    if not (text and text.isascii() and text.isprintable()):
+        raise Unusable(f"the {what} is empty, or has characters that cannot be sent")
+    return text
+
+
+def _expect(response: httpx.Response, media: str) -> None:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if response.status_code >= 300 or kind != media:
+        raise Foreign(f"what answered is not Parley's API: {response.status_code} {kind or 'without a type'}")
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        raise Foreign("what answered is not Parley's API: no JSON, or half of it") from None
 
 
 def _refusal(response: httpx.Response) -> Refused:
@@ -142,7 +174,7 @@ def _refusal(response: httpx.Response) -> Refused:
 
 def _pause(tries: int) -> float:
     """Half a second, doubled each time, with jitter: whoever fails together does not come back together."""
-    return float(0.5 * 2**tries * (0.5 + random.random()))  # noqa: S311 - it hides nothing
+    return float(min(0.5 * 2**tries * (0.5 + random.random()), LONGEST_PAUSE))  # noqa: S311 - it hides nothing
 
 
 def _said(error: httpx.HTTPError) -> str:
