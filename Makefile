@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -80,6 +80,9 @@ keys: setup ## API keys of DATABASE_URL: make keys ARGS="create --email you@exam
 
 knowledge: setup ## knowledge bases of DATABASE_URL: make knowledge ARGS="load config/knowledge/it-desk", "list", "search BASE QUESTION"
 	@$(PY) -m parley.knowledge $(or $(ARGS),list)
+
+admin-key: setup ## the first admin key: make admin-key EMAIL=you@example.org (CLUSTER=1: in the cluster of kubectl)
+	@CLUSTER=$(CLUSTER) sh lib/devkit/admin_key.sh "$(EMAIL)"
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m parley.dead_letters $(or $(ARGS),list)

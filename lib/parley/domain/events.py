@@ -22,7 +22,7 @@ Text = Annotated[str, StringConstraints(max_length=40_000, pattern=r"^[^\x00]*$"
 class Contract(BaseModel):
     """Data of one event type, with the attributes that follow from it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     TYPE: ClassVar[str]
 
@@ -49,7 +49,7 @@ MessageKind = Literal[
 class File(BaseModel):
     """A file that came with a message; its content is fetched when it is needed."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     id: Id
     name: Annotated[str, StringConstraints(max_length=255)] = ""
