@@ -14,6 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from parley.adapters import files
+from parley.agents import load
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
 # The functions that read configuration from files, and what they read.
@@ -53,7 +56,9 @@ def stage(name: str, build: Path = BUILD) -> int:
     wanted = {path: source for path, source in _files(name)}  # noqa: C416 - a later entry wins
     written = sum(_write(source, target / path) for path, source in wanted.items() if path != Path("func.yaml"))
     written += _func_yaml(wanted[Path("func.yaml")], target)
-    _remove_others(target, set(wanted))
+    made = {Path("config") / path: text for path, text in _compiled(name)}
+    written += sum(_write_bytes(text, target / path) for path, text in made.items())
+    _remove_others(target, set(wanted) | set(made))
     return written
 
 
@@ -63,6 +68,23 @@ def _files(name: str) -> Iterator[tuple[Path, Path]]:
     for part in CONFIG.get(name, ()):
         source = ROOT / "config" / part
         yield from _tree(source, Path("config") / part) if source.is_dir() else [(Path("config") / part, source)]
+
+
+def _compiled(name: str) -> Iterator[tuple[str, bytes]]:
+    """Give what the YAML files say as JSON, so that a function that starts from zero parses none."""
+    parts = CONFIG.get(name, ())
+    if "agents" in parts:
+        yield load.COMPILED, load.compiled(ROOT / "config")
+    for part in parts:
+        if part.endswith(".yaml"):
+            yield str(Path(part).with_suffix(".json")), files.compiled(ROOT / "config" / part)
+
+
+def _write_bytes(text: bytes, target: Path) -> bool:
+    if target.is_file() and target.read_bytes() == text:
+        return False
+    target.write_bytes(text)
+    return True
 
 
 def _tree(source: Path, under: Path) -> Iterator[tuple[Path, Path]]:

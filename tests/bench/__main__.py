@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import protocol, starting, turning
+from bench import agent, protocol, starting, turning
 from devkit.aws import Amazon
 from devkit.installation import QUICK, Installation
 from devkit.mailbox import Mailbox
@@ -35,13 +35,19 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("what", nargs="*", help="starts, turns, agent; all of them when none is named")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
-        found = {"starts": starts(there, options.runs), "turns": turns(there, options.runs, options.seconds)}
+        parts = {
+            "starts": lambda: starts(there, options.runs),
+            "turns": lambda: turns(there, options.runs, options.seconds),
+            "agent": lambda: agent.show(console, options.runs),
+        }
+        found = {name: parts[name]() for name in options.what or parts}
     if options.json:
         options.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
 

@@ -98,6 +98,7 @@ class Events:
             "normalize": self._message,
             "agent-turn": self._created,
             "recover": lambda: _binary(envelope.Event("1", "/bench", "dev.knative.sources.ping", body=b"{}")),
+            "mcp-service-desk": lambda: Post({}, b"{}", "/", (401,)),
             "request-api": lambda: Post({}, b"", "/api/v1/requests", (401,)),
         }
         return special[name]() if name in special else self._ready(name.removeprefix("deliver-"))

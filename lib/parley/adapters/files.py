@@ -1,5 +1,7 @@
 """Configuration files from disk: what is wrong is one line with file and field."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,36 @@ def _is_prompt(value: Any) -> bool:
     )
 
 
-def _yaml(path: Path) -> Any:
-    import yaml
+def compiled(path: Path) -> bytes:
+    """Give what a file says as JSON, to lie beside it as `NAME.json`: no YAML is parsed then. Raises Misconfigured."""
+    text = path.read_bytes()
+    return json.dumps({"digest": hashlib.sha256(text).hexdigest(), "content": _yaml(path)}, sort_keys=True).encode()
 
+
+def _from_compiled(path: Path, text: bytes) -> Any:
+    """Give the content of the JSON beside a file, when it is of the very file that lies there."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        read = json.loads(path.with_suffix(".json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return read["content"] if read.get("digest") == hashlib.sha256(text).hexdigest() else None
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        text = path.read_bytes()
+        if (known := _from_compiled(path, text)) is not None:
+            return known
+        import yaml
+
+        return _parsed(path, text.decode(), yaml)
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path}: cannot be read") from error
+
+
+def _parsed(path: Path, text: str, yaml: Any) -> Any:
+    try:
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
