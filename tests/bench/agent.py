@@ -172,7 +172,8 @@ def loading(url: str, runs: int) -> dict[str, list[float]]:
     for _ in range(max(runs, 5)):
         for name, imports in IMPORTS.items():
             code = (
-                f"import sys, os; sys.path.insert(0, {str(ROOT / 'functions' / 'agent-turn')!r}); import func\n{imports}\n"
+                f"import sys, os; sys.path.insert(0, {str(ROOT / 'functions' / 'agent-turn')!r})\n"
+                f"import func\n{imports}\n"
                 "func.function.configure(os.environ); func.function.handler"
             )
             env = {"PYTHONPATH": str(ROOT / "lib"), "DATABASE_URL": url, "K_SINK": "http://127.0.0.1:9/",
