@@ -12,6 +12,7 @@ from rich.table import Table
 from chaos.gathering import OPEN
 from chaos.run import Report, World
 from chaos.verdict import quantile
+from devkit.installation import QUICK
 
 PACE = 1.0  # seconds between looks into the database
 LINES = 15.0  # seconds between lines where there is no terminal
@@ -88,13 +89,18 @@ def show(console: Console, report: Report, world: World | None) -> None:
         console.print(f"{what}: " + " · ".join(f"{name} {count}" for name, count in counts.items()))
     if report.left:
         console.print(f"[red]still open[/]: {report.left}")
-    for name, values in (("recovery", verdict.recoveries), ("asked → ended", verdict.latencies)):
+    wait = float(QUICK["TURN_LEASE_SECONDS"]) + float(QUICK["TICK_SECONDS"])
+    for name, values in (
+        ("recovery, to the end of all that was open", verdict.recoveries), ("asked → ended", verdict.latencies),
+        (f"killed turn → taken over (lease + tick: {wait:g} s)", verdict.takeovers),
+    ):  # fmt: skip
         shares = " · ".join(f"p{share * 100:g} {quantile(values, share):.1f} s" for share in (0.5, 0.9, 0.99, 1.0))
         console.print(f"{name}: {len(values)} measured · {shares}")
     console.print(f"nudges per request: mean {report.nudges.mean:.2f} · max {report.nudges.most}")
     console.print(f"{verdict.bound()}; announced as perhaps the second: {len(verdict.announced)}")
     for what, names in (
-        ("lost", verdict.lost), ("answered twice", verdict.twice), ("announced", verdict.announced),
+        ("lost", verdict.lost), ("open", verdict.open),
+        ("answered twice", verdict.twice), ("announced", verdict.announced),
         ("effects twice", verdict.effects), ("out of order", verdict.disorder), ("grown", list(report.grown)),
     ):  # fmt: skip
         for name in names[:20]:

@@ -9,14 +9,15 @@ import psycopg
 from psycopg import sql
 
 from chaos.script import Script
-from chaos.verdict import Arrival, Found, Sending, Stored, Told
+from chaos.verdict import Arrival, Found, Sending, Stored, Taken, Told
 from devkit.mailbox import Mailbox
 from devkit.receiver import WebhookReceiver
 from devkit.slack import SlackStandIn
 
 NUMBER = re.compile(r"\[chaos (\d+)\]")
 
-# `nudges` begins again with each attempt; so the database itself counts them, each with its request.
+# `nudges` begins again with each attempt; so the database itself counts them, each with its request. It also writes
+# down when a turn was taken over from a process that no longer renewed its lease.
 COUNTED = """
 create table chaos_nudges (request_id uuid not null);
 create function chaos_nudged() returns trigger language plpgsql as $$ begin
@@ -27,6 +28,13 @@ create trigger chaos_nudged after update of nudges on requests
     for each row when (new.nudges > old.nudges) execute function chaos_nudged('id');
 create trigger chaos_nudged after update of nudges on deliveries
     for each row when (new.nudges > old.nudges) execute function chaos_nudged('request_id');
+create table chaos_taken (seen timestamptz not null, at timestamptz not null);
+create function chaos_taken() returns trigger language plpgsql as $$ begin
+    insert into chaos_taken values (old.updated_at, clock_timestamp());
+    return null;
+end $$;
+create trigger chaos_taken after update of epoch on requests
+    for each row when (new.epoch > old.epoch and old.state = 'running') execute function chaos_taken();
 """
 OPEN = (
     "select (select count(*) from requests where due_at is not null)"
@@ -35,7 +43,8 @@ OPEN = (
 SEEN = "select count(*), count(*) filter (where due_at is null) from requests"
 
 _STORED = """
-select r.id::text, r.content, r.state, k.key, extract(epoch from r.finished_at)::float8 as finished_at
+select r.id::text, r.content, r.state, k.key, extract(epoch from r.finished_at)::float8 as finished_at,
+       r.due_at is not null as due
   from requests r left join idempotency_keys k on k.request_id = r.id
 """
 _SENDINGS = """
@@ -48,6 +57,7 @@ _TESTED = """
 select delivery_id::text, extract(epoch from finished_at)::float8 from delivery_attempts
  where outcome = 'delivered' and sent is not null
 """
+_TAKEN = "select extract(epoch from seen)::float8, extract(epoch from at)::float8 from chaos_taken"
 _NUDGES = """
 select (select count(*) from requests), count(*), coalesce(max(n), 0)
   from (select request_id, count(*) as n from chaos_nudges group by request_id) counted, generate_series(1, n)
@@ -89,20 +99,22 @@ class Books:
         self,
         told: Sequence[Told],
         harms: Sequence[tuple[float, float]],
+        killed: Sequence[float],
         slack: SlackStandIn,
         hook: WebhookReceiver,
         mail: Mailbox,
     ) -> Found:
         """Give everything that is judged."""
         stored = [
-            Stored(id_, int(number[1]), state, key, at)
-            for id_, content, state, key, at in self.rows(_STORED)
+            Stored(id_, int(number[1]), state, key, at, due)
+            for id_, content, state, key, at, due in self.rows(_STORED)
             if (number := NUMBER.search(content))
         ]
         sendings = [Sending(*row) for row in self.rows(_SENDINGS)]
         arrivals = [*_in_slack(slack), *_by_webhook(hook), *_by_mail(mail), *(Arrival(*r) for r in self.rows(_TESTED))]
         steps = {(request, mark): count for request, mark, count in self.rows(_STEPS)}
-        return Found(told, stored, sendings, arrivals, steps, harms)
+        taken = [Taken(*row) for row in self.rows(_TAKEN)]
+        return Found(told, stored, sendings, arrivals, steps, harms, killed, taken)
 
     def tables(self) -> dict[str, int]:
         """Count the rows of every table."""
@@ -116,20 +128,20 @@ class Books:
         return Nudges(all_ / max(requests, 1), most)
 
 
-def bounds(script: Script, rows: Mapping[str, int], people: int, met: int) -> dict[str, int]:
+def bounds(script: Script, before: Mapping[str, int], rows: Mapping[str, int], people: int, met: int) -> dict[str, int]:
     """
-    Say how many rows a table may hold, from what was asked and what was done to it.
+    Say how many rows a table may hold, from what was asked and what was done to it; any other: as many as `before`.
 
     `met`: faults and kills; each costs an attempt or a few, and an event or a few that end as dead letters.
     """
     asked = script.questions + 1
     return {
-        "requests": asked, "sessions": asked, "idempotency_keys": asked, "messages": 2 * rows["requests"],
-        "steps": 4 * rows["requests"], "request_events": 2 * rows["requests"], "deliveries": 3 * rows["requests"],
+        **before, "requests": asked, "sessions": asked, "idempotency_keys": asked, "messages": 2 * rows["requests"],
+        "steps": 4 * rows["requests"], "request_events": 30 * rows["requests"], "deliveries": 3 * rows["requests"],
         "delivery_attempts": rows["deliveries"] + 16 * met, "dead_letters": 16 * met, "spool": 0, "heartbeats": 3,
-        "users": people, "user_identities": 3 * people, "user_integrations": 1, "api_keys": 1, "audit_log": 0,
-        "slack_installations": 0, "knowledge_documents": 100, "knowledge_chunks": 1000, "schema_migrations": 20,
-        "request_feedback": 0, "escalations": 0, "rate_limits": 1, "chaos_nudges": 40 * rows["requests"],
+        "users": people, "user_identities": 3 * people, "rate_limits": 1, "token_usage": 2 * people,
+        "slack_messages": 4 * rows["requests"], "circuits": 8, "paces": 2 * people, "suppressions": people,
+        "chaos_nudges": 40 * rows["requests"], "chaos_taken": rows["requests"] + 16 * met,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ class Harming:
     def __init__(self, parley: Installation, slack: SlackStandIn, hook: WebhookReceiver, mail: Mailbox) -> None:
         self.counts: Counter[str] = Counter()
         self.moments: list[tuple[float, float]] = []  # from when to when
+        self.killed: list[float] = []  # when the process that takes turns was killed
         self.doing = ""
         self.error: Exception | None = None
         self._parley = parley
@@ -56,6 +57,8 @@ class Harming:
     def _do(self, harm: Harm) -> None:
         begun = time.time()
         self.counts[harm.kind] += 1
+        if harm.name == "agent-turn":
+            self.killed.append(begun)
         match harm.kind:
             case "function":
                 self._parley.kill_function(harm.name)

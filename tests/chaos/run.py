@@ -22,6 +22,7 @@ from standalone.host import free_ports
 
 PEOPLE = 20
 ROOMS = 6
+DRAIN, FALLS = 4.0, 30.0  # times the time to settle at most; seconds within which less must be open
 API_USER = "person0@example.com"
 
 
@@ -44,7 +45,7 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether a promise is broken."""
-        return self.verdict.failed or bool(self.grown) or self.error is not None
+        return self.verdict.failed or bool(self.verdict.open) or bool(self.grown) or self.error is not None
 
 
 @dataclass
@@ -76,7 +77,7 @@ def run(
         _warm(parley, slack, books, people[0])
         senders, harming = Senders(parley, slack, people, rooms, pace=pace), Harming(parley, slack, hook, mail)
         world = World(script, parley, senders, harming, books, slack, time.monotonic())
-        stopped = threading.Event()
+        before, stopped = books.tables(), threading.Event()
         harming.start(script, world.since, stopped)
         asking = threading.Thread(target=senders.play, args=(script.talks, world.since, stopped), daemon=True)
         asking.start()
@@ -88,19 +89,27 @@ def run(
         if harming.error:
             parley.start()
         told = list(senders.told.values())
-        verdict = judge(books.found(told, harming.moments, slack, hook, mail))
+        verdict = judge(books.found(told, harming.moments, harming.killed, slack, hook, mail))
         rows = books.tables()
         met = sum(1 for call in slack.calls() if call["fault"]) + len(hook.requests()) + 4 * len(harming.moments)
-        return Report(verdict, rows, bounds(script, rows, PEOPLE + 1, met), books.nudges(), left, harming.error)
+        most = bounds(script, before, rows, PEOPLE + 1, met)
+        return Report(verdict, rows, most, books.nudges(), left, harming.error)
 
 
 def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> int:
-    """Wait until nothing is open. Gives how much still is."""
+    """
+    Wait until nothing is open. Gives how much still is.
+
+    When the time is up it may go on as long as it still becomes less, on a machine that has much else to do.
+    """
     world.phase = "settling"
     until = world.since + world.script.seconds + seconds
+    last, least = until + DRAIN * seconds, float("inf")
     while True:
         watch(world)
         left = world.books.counts(OPEN)
+        if left and left[0] < least:
+            least, until = left[0], min(max(until, time.monotonic() + FALLS), last)
         if left == (0,) or time.monotonic() > until:
             return left[0] if left else -1
         time.sleep(0.25)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.verdict import Arrival, Found, Sending, Stored, Told, excess, judge, quantile
+from chaos.verdict import Arrival, Found, Sending, Stored, Taken, Told, excess, judge, quantile
 
 TOLD = Told(0, talk=0, first_sent=10.0, accepted_at=11.0, requests={"r0"})
 STORED = Stored("r0", 0, "completed", None, 12.0)
@@ -38,17 +38,38 @@ def test_what_was_answered_once_and_in_order_is_good():
     [
         (replace(GOOD, stored=[]), "accepted, not stored"),
         (replace(GOOD, stored=[replace(STORED, state="queued", finished_at=None)]), "queued"),
-        (replace(GOOD, sendings=[replace(SENDING, state="queued", open=True)]), "slack queued"),
         (replace(GOOD, arrivals=[]), "nothing arrived"),
         (replace(GOOD, arrivals=[*GOOD.arrivals, Arrival("d9", 14.0)]), "arrived without a row: d9"),
     ],
 )
 def test_lost(broken, why):
-    """Not stored, not ended, not sent, claimed to be delivered, or sent by a row that is gone: each is found."""
+    """Not stored, never to be ended, claimed to be delivered, or sent by a row that is gone: each is found."""
     verdict = judge(broken)
 
     assert verdict.failed
     assert why in "; ".join(verdict.lost)
+
+
+@pytest.mark.parametrize(
+    ("busy", "what"),
+    [
+        (replace(GOOD, stored=[replace(STORED, state="queued", finished_at=None, due=True)]), "0: queued (r0)"),
+        (replace(GOOD, sendings=[replace(SENDING, state="sending", open=True)]), "0: slack sending"),
+    ],
+)
+def test_what_is_still_worked_on_is_open_and_not_lost(busy, what):
+    """The run ended too early to know; the line says so."""
+    verdict = judge(busy)
+
+    assert (verdict.lost, verdict.open) == ([], [what])
+    assert " · lost 0 · open 1 · " in verdict.line()
+
+
+def test_takeover_is_measured_from_the_kill_of_the_turn():
+    """Of a turn that lived at the kill; what was taken over for another reason is none of it."""
+    taken = [Taken(10.0, 14.0), Taken(13.0, 15.0)]
+
+    assert judge(replace(GOOD, killed=[12.0], taken=taken)).takeovers == [2.0]
 
 
 def test_what_nobody_acknowledged_is_not_lost():

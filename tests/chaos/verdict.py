@@ -1,8 +1,9 @@
 """
 What became of everything: decided from what the senders saw, what the rows say and what arrived. No socket here.
 
-    lost            acknowledged to its sender, but not ended, or a delivery is open, or one says that it was delivered
-                    and nothing arrived
+    lost            acknowledged to its sender, and no row knows it, or nothing that is due will ever end it, or a
+                    delivery says that it was delivered and nothing arrived
+    open            acknowledged, and still being worked on when the run ended
     answered twice  one question has two answers, unless the second says itself that the first may have arrived by a
                     channel where nobody can be asked (e-mail); those are counted apart, as announced
     effects twice   one question is stored twice, a call with the same key gave two requests, a journaled step was
@@ -40,13 +41,24 @@ class Told:
 
 @dataclass(frozen=True)
 class Stored:
-    """One row of `requests`; `number` is the question's, `identity` its idempotency key."""
+    """
+    One row of `requests`; `number` is the question's, `identity` its idempotency key; `due`: something will be done.
+    """
 
     id: str
     number: int
     state: str
     identity: str | None
     finished_at: float | None
+    due: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A turn was taken over `at`; its last sign of life was `seen`."""
+
+    seen: float
+    at: float
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,8 @@ class Found:
     arrivals: Sequence[Arrival]
     steps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     harms: Sequence[tuple[float, float]] = ()
+    killed: Sequence[float] = ()  # when the process that takes turns was
+    taken: Sequence[Taken] = ()
 
 
 @dataclass
@@ -90,11 +104,13 @@ class Verdict:
     accepted: int
     answered: int
     lost: list[str]
+    open: list[str]
     twice: list[str]
     announced: list[str]
     effects: list[str]
     disorder: list[str]
     recoveries: list[float]
+    takeovers: list[float]  # seconds from the kill of a turn until another process has it
     latencies: list[float]
     requests: Counter[str]
     deliveries: Counter[tuple[str, str]]
@@ -107,7 +123,7 @@ class Verdict:
     def line(self) -> str:
         """Give the one line."""
         return (
-            f"accepted {self.accepted} · lost {len(self.lost)}"
+            f"accepted {self.accepted} · lost {len(self.lost)}{f' · open {len(self.open)}' if self.open else ''}"
             f" · answered twice {len(self.twice)}"
             f" · effects twice {len(self.effects)} · out of order {len(self.disorder)}"
             f" · p99 recovery {quantile(self.recoveries, 0.99):.1f} s"
@@ -142,11 +158,13 @@ def judge(found: Found) -> Verdict:
         accepted=len(accepted),
         answered=sum(1 for request in of_request.values() if any(arrived.get(one.id) for one in request)),
         lost=[*_lost(accepted, mine, of_request, arrived), *_strangers(arrived, sendings)],
+        open=_open(accepted, mine, of_request),
         twice=twice,
         announced=announced,
         effects=_effects(found, by_number),
         disorder=_disorder(accepted, mine, of_request, arrived),
         recoveries=_recoveries(found.harms, accepted, mine, of_request),
+        takeovers=_takeovers(found),
         latencies=[end - told.first_sent for told in accepted if (end := _end(mine[told.number], of_request))],
         requests=Counter(row.state for row in found.stored),
         deliveries=Counter((one.channel, one.state) for one in found.sendings),
@@ -186,16 +204,24 @@ def _lost(
         row = mine[told.number]
         if row is None:
             lost.append(f"{told.number}: accepted, not stored")
-        elif row.state not in TERMINAL:
-            lost.append(f"{told.number}: {row.state} ({row.id})")
+        elif row.state not in TERMINAL and not row.due:
+            lost.append(f"{told.number}: {row.state} ({row.id}), and nothing is due")
         else:
-            lost += [f"{told.number}: {one.channel} {one.state}" for one in of_request.get(row.id, ()) if one.open]
             lost += [
                 f"{told.number}: {one.channel} delivered, nothing arrived"
                 for one in of_request.get(row.id, ())
                 if one.state == "delivered" and not arrived.get(one.id)
             ]
     return lost
+
+
+def _open(
+    accepted: Sequence[Told], mine: Mapping[int, Stored | None], of_request: Mapping[str, Sequence[Sending]]
+) -> list[str]:
+    rows = [(told.number, row) for told in accepted if (row := mine[told.number])]
+    requests = [f"{number}: {row.state} ({row.id})" for number, row in rows if row.state not in TERMINAL and row.due]
+    sendings = [f"{n}: {one.channel} {one.state}" for n, row in rows for one in of_request.get(row.id, ()) if one.open]
+    return [*requests, *sendings]
 
 
 def _strangers(arrived: Mapping[str, Sequence[float]], sendings: Mapping[str, Sending]) -> list[str]:
@@ -271,6 +297,12 @@ def _recoveries(
         if end and hit:
             found.append(end - max(min(hit), told.first_sent))
     return found
+
+
+def _takeovers(found: Found) -> list[float]:
+    """Give, for each turn that was taken over after its process was killed, the seconds between."""
+    hits = [(taken, [at for at in found.killed if taken.seen <= at <= taken.at]) for taken in found.taken]
+    return [taken.at - min(kills) for taken, kills in hits if kills]
 
 
 def excess(rows: Mapping[str, int], bounds: Mapping[str, int]) -> dict[str, int]:
