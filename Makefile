@@ -6,7 +6,8 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
+.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
+        slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -58,6 +59,12 @@ openapi: setup ## write lib/parley/api/openapi.json anew, from the routes
 
 kill: setup-tests ## kill -9 everything at random moments: make kill N=100
 	@KILL_ROUNDS=$(or $(N),100) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/faults/test_kill.py
+
+slack-queue: setup-tests ## 500 answers to one channel of Slack, which takes one each (scaled) second
+	@SLACK_QUEUE=$(or $(N),500) PYTHONPATH=lib .venv/bin/python -m pytest -s tests/functions/test_slack_queue.py
+
+mail-pictures: setup-tests ## pictures of what mails look like, light and dark, wide and narrow (needs chromium)
+	@$(PY) -m devkit.mail_pictures $(ARGS)
 
 simulate: setup-tests ## every fault at every point, pairs of them, and chance: make simulate SEEDS=1000, SEED=17 for one
 	@PYTHONPATH=lib:tests .venv/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
