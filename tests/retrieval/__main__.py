@@ -45,7 +45,7 @@ def main() -> None:
         url = postgres.start()
         migrate.apply(url)
         database = Database(url, name="retrieval")
-        _show_speed(database, options.chunks, options.questions)
+        _show_speed(database, options.chunks, options.questions, postgres.pid or 0)
         database.close()
 
 
@@ -75,29 +75,27 @@ def _show_quality(database: Database) -> None:
     )
 
 
-def _show_speed(database: Database, chunks: int, count: int) -> None:
+def _show_speed(database: Database, chunks: int, count: int, server: int) -> None:
     corpus = speed.Corpus.of(1)
     console.print(f"[dim]making {chunks} chunks …[/dim]")
     speed.fill(database, corpus, chunks)
     questions = [corpus.question() for _ in range(count)]
-    table = Table(title=f"Milliseconds of a search among {chunks} chunks, one at a time", title_justify="left")
-    for name in ("", "p50", "p99"):
+    table = Table(title=f"A search among {chunks} chunks, one at a time: milliseconds", title_justify="left")
+    for name in ("", "p50", "p99", "of the server's CPU"):
         table.add_column(name, justify="right" if name else "left")
     for name, ask in speed.searches(database, questions).items():
-        taken = speed.latency(ask, questions)
-        table.add_row(name, f"{taken.p50:.1f}", f"{taken.p99:.1f}")
+        taken = speed.latency(ask, questions, server)
+        table.add_row(name, f"{taken.p50:.1f}", f"{taken.p99:.1f}", f"{taken.cpu:.1f}")
     console.print(table)
-    embedder = speed.Remembered(questions)
-    table = Table(title="The nearest ten by the index, held against the nearest ten of all", title_justify="left")
-    for name in ("", "recall@10", "searches that gave ten"):
-        table.add_column(name, justify="right" if name else "left")
-    some = questions[: count // 4]
-    filters = {
-        "all": (*speed.BASES, speed.RARE), "30 %": speed.BASES[1:4], "10 %": speed.BASES[1:2], "1 %": (speed.RARE,),
-    }  # fmt: skip
-    for name, bases in filters.items():
-        compared = speed.held(database, embedder, some, bases)
-        table.add_row(f"{name} of the chunks", f"{compared.recall:.3f}", f"{compared.full:.0%}")
+    some = questions[: max(20, count // 4)]
+    speed.spread(database, chunks, some)
+    table = Table(title="The nearest ten, by the index and by comparing all", title_justify="left")
+    for name in ("vectors", "of the rows", "found by the index", "searches that gave all"):
+        table.add_column(name, justify="right" if name != "vectors" else "left")
+    for kind in ("topics", "letters"):
+        for share in (1, 3, 10):
+            found = speed.held(database, kind, len(some), share)
+            table.add_row(kind, f"1/{share}", f"{found.recall:.3f}", f"{found.full:.0%}")
     console.print(table)
 
 

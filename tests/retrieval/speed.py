@@ -1,5 +1,6 @@
 """How fast a search is among many chunks, and what is lost when they are not all compared."""
 
+import os
 import random
 import statistics
 import time
@@ -7,16 +8,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from devkit.embedding import MODELS, embed
 from parley.adapters.postgres.database import Database
-from parley.adapters.postgres.knowledge import Knowledge, as_text
+from parley.adapters.postgres.knowledge import DEEP, Knowledge, as_text
 from parley.adapters.postgres.library import Library
 from parley.domain import ids
 from parley.domain.knowledge import digest, embedded
-from retrieval.quality import rows
 
 MODEL = "synthetic-384"
 BASES = tuple(f"base{number}" for number in range(10))
@@ -111,23 +113,38 @@ def fill(database: Database, corpus: Corpus, chunks: int) -> None:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds."""
+    """Milliseconds on the clock, and of the database server's processors: the latter know nothing of a busy machine."""
 
     p50: float
     p99: float
+    cpu: float
 
 
-def latency(ask: Callable[[str], object], questions: Sequence[str]) -> Latency:
-    """Ask one after the other, after a tenth of them to warm up."""
+def latency(ask: Callable[[str], object], questions: Sequence[str], server: int) -> Latency:
+    """Ask one after the other, after a tenth of them to warm up. `server`: PostgreSQL's process."""
     for question in questions[: max(12, len(questions) // 10)]:
         ask(question)
-    taken = []
+    taken, before = [], _cpu(server)
     for question in questions:
         begun = time.perf_counter()
         ask(question)
         taken.append((time.perf_counter() - begun) * 1000)
+    cpu = (_cpu(server) - before) / len(questions)
     taken.sort()
-    return Latency(statistics.median(taken), taken[min(len(taken) - 1, int(len(taken) * 0.99))])
+    return Latency(statistics.median(taken), taken[min(len(taken) - 1, int(len(taken) * 0.99))], cpu)
+
+
+def _cpu(server: int) -> float:
+    """Give the milliseconds that a server's processes have used."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == server:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 class Remembered:
@@ -149,33 +166,67 @@ class Held:
     full: float
 
 
-def held(database: Database, embedder: Remembered, questions: Sequence[str], bases: Sequence[str]) -> Held:
-    """Compare the index's neighbours with the true ones, under a filter."""
-    model = database.row("active_model")
-    assert model, "it was filled with one"
+def held(database: Database, kind: str, count: int, share: int) -> Held:
+    """
+    Walk the index as the search does, for the nearest ten among one in `share` of the rows; compare with the truth.
+
+    `kind`: "topics", vectors as a model's are, of few directions; or "letters", those of devkit, where all are far from
+    all: the hardest that there is.
+    """
     shares, full = [], 0
-    for question in questions:
-        [vector] = embedder.embed("", [question])
-        values = {"vector": as_text(vector), "bases": list(bases), "model": model["id"]}
-        exact = rows(database, EXACT, **values)
-        near = rows(database, NEAR.replace("MODEL", str(model["id"])), **values)
-        full += len(near) == min(10, len(exact))
-        best = {(row["document_id"], row["ordinal"]) for row in exact}
-        shares.append(len(best & {(row["document_id"], row["ordinal"]) for row in near}) / len(best))
-    return Held(statistics.mean(shares), full / len(questions))
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        for (vector,) in connection.execute(ASKED, (kind, count)).fetchall():
+            values = {"vector": vector, "share": share}
+            exact = {one[0] for one in connection.execute(EXACT.format(kind=kind), values)}
+            connection.execute("set hnsw.iterative_scan = relaxed_order; set hnsw.ef_search = 100")
+            near = [one[0] for one in connection.execute(NEAR.format(kind=kind), values)]
+            full += len(near) == DEEP
+            shares.append(len(exact & set(near)) / len(exact))
+    return Held(statistics.mean(shares), full / count)
 
 
-EXACT = """
-select document_id, ordinal from knowledge_chunks where base = any(%(bases)s) and model = %(model)s
- order by embedding <=> %(vector)s::halfvec limit 10
+ASKED = "select embedding::text from asked where kind = %s limit %s"
+EXACT = "select id from {kind} where id %% %(share)s = 0 order by embedding <=> %(vector)s::halfvec limit 10"
+# As the search does it (`walked` in sql/knowledge.sql): forty places, of which the first ten are asked for here.
+NEAR = f"""
+select id from {{kind}} where case when id %% %(share)s = 0 then true else false end
+ order by embedding::halfvec(384) <=> %(vector)s::halfvec(384) limit {DEEP}
 """
-# As the search does it: `walked` in sql/knowledge.sql.
-NEAR = """
-select document_id, ordinal from knowledge_chunks
- where model = MODEL and case when quarantined then false else base = any(%(bases)s) end and %(model)s > 0
-   and (select set_config('hnsw.iterative_scan', 'relaxed_order', true) <> '')
- order by embedding::halfvec(384) <=> %(vector)s::halfvec(384) limit 10
-"""
+
+
+def spread(database: Database, chunks: int, questions: Sequence[str]) -> None:
+    """Make the vectors that are compared, and their indexes."""
+    import numpy as np
+
+    chance = np.random.default_rng(1)
+    ways, topics = chance.normal(size=(48, 384)), chance.normal(size=(500, 48))
+
+    def topical(count: int) -> Any:
+        """Near one of the topics, in one of 48 directions, and a little in any."""
+        near = topics[chance.integers(500, size=count)] + 0.6 * chance.normal(size=(count, 48))
+        return near @ ways / 48**0.5 + 0.25 * chance.normal(size=(count, 384))
+
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("set maintenance_work_mem = '512MB'")
+        connection.execute(
+            "create table topics (id int, embedding halfvec); create table asked (kind text, embedding halfvec)"
+        )
+        connection.execute(
+            "create table letters as select (row_number() over (order by document_id, ordinal))::int as id, embedding"
+            " from knowledge_chunks"
+        )
+        with connection.cursor().copy("copy topics from stdin") as into:
+            for number, vector in enumerate(topical(chunks)):
+                into.write_row((number, as_text(list(vector))))
+        with connection.cursor().copy("copy asked from stdin") as into:
+            for vector in topical(len(questions)):
+                into.write_row(("topics", as_text(list(vector))))
+            for question in questions:
+                into.write_row(("letters", as_text(embed(question, MODELS[MODEL]))))
+        for kind in ("topics", "letters"):
+            connection.execute(
+                f"create index on {kind} using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops)".encode()
+            )
 
 
 def searches(database: Database, questions: Sequence[str]) -> dict[str, Callable[[str], object]]:

@@ -13,7 +13,7 @@ from parley.ports import Embedder, Passage
 
 FEW = 10_000  # chunks that are compared one by one; among more, an index finds the nearest
 DEEP = 40  # places of each of the two lists that are fused
-MANY = 1_000  # chunks that the rarest words of a question may find
+MANY = 500  # chunks that the rarest words of a question may find
 MOST_WORDS = 64  # of a question
 REMEMBERED = 64  # embeddings of questions: the same one is searched for more than once in a turn
 
@@ -62,10 +62,10 @@ class Knowledge:
         if len(vector) != model["dimension"]:
             log.warning("searching by words alone", extra={"why": "the model has another dimension now: load again"})
             return None
-        self._embedded[key] = as_text(vector)
-        while len(self._embedded) > REMEMBERED:
+        text = self._embedded[key] = as_text(vector)
+        if len(self._embedded) > REMEMBERED:
             self._embedded.popitem(last=False)
-        return self._embedded[key]
+        return text
 
 
 def statement(model: Row | None) -> sql.Composed:

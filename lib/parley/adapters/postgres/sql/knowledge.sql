@@ -47,14 +47,21 @@ with reader as materialized (
            offset 0) c
      where w.finds
      group by c.document_id, c.ordinal, c.language
-     order by weight desc, c.document_id, c.ordinal limit 3 * %(depth)s
+     order by weight desc, c.document_id, c.ordinal limit 2 * %(depth)s
+), candidates as materialized (
+    -- To add nothing makes a copy: it is read once from where long values are kept, and not for each word.
+    select f.document_id, f.ordinal, f.language, c.anchor, c.search || ''::tsvector as search
+      from found f join knowledge_chunks c using (document_id, ordinal)
 ), by_words as materialized (
     select document_id, ordinal,
            row_number() over (order by share * (1 + ln(1 + closeness)) desc, slug, anchor, ordinal) as place
-      from (select document_id, ordinal, d.slug, c.anchor, ts_rank_cd(array[0.1, 0.4, 0.6, 1.0]::float4[], c.search, q.any_word, 1) as closeness,
-                   (select sum(l.weight) from unnest(q.each, q.weights) as l(one, weight) where c.search @@ l.one) / q.whole as share
-              from found f join knowledge_chunks c using (document_id, ordinal)
-              join knowledge_documents d on d.id = document_id join queries q on q.language = f.language) as m
+      from (select c.document_id, c.ordinal, d.slug, c.anchor,
+                   ts_rank_cd(array[0.1, 0.4, 0.6, 1.0]::float4[], c.search, q.any_word, 1) as closeness,
+                   (select sum(l.weight) from unnest(q.each, q.weights) as l(one, weight) where c.search @@ l.one)
+                     / q.whole as share
+              from candidates c
+              join knowledge_documents d on d.id = c.document_id
+              join queries q on q.language = c.language) as m
      order by place limit %(depth)s
 ), size as materialized (
     select coalesce(sum(chunks), 0) as chunks from sizes
@@ -69,7 +76,8 @@ with reader as materialized (
      where c.model = {model}
        and case when c.quarantined then false else c.base = any(%(bases)s)
                 and (cardinality(c.groups) = 0 or c.groups && (select groups from reader)) end
-       and (select chunks > %(few)s and set_config('hnsw.iterative_scan', 'relaxed_order', true) <> '' from size)
+       and (select chunks > %(few)s and set_config('hnsw.iterative_scan', 'relaxed_order', true) <> ''
+                   and set_config('hnsw.ef_search', '100', true) <> '' from size)
      order by distance limit %(depth)s
 ), compared_after_all as materialized (
     select c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
