@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
+.PHONY: help run dev ask test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
         slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
         setup setup-tests
 
@@ -25,6 +25,9 @@ ask: setup ## ask a question: make ask Q="How do I reset my password?"
 
 test: setup-tests ## set everything up and run all tests
 	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack $(ARGS)
+
+test-plans: setup-tests ## delivery plans against the oracle: make test-plans CASES=100000
+	@PLAN_CASES=$(or $(CASES),100000) PYTHONPATH=lib .venv/bin/python -m pytest tests/domain/test_plan_oracle.py $(ARGS)
 
 test-llama-stack: setup-tests ## the tests with a real Llama Stack server (half a gigabyte, installed once)
 	@PYTHONPATH=lib .venv/bin/python -m pytest tests/llama_stack $(ARGS)

@@ -172,3 +172,64 @@ def test_a_setting_opens_one_network_only(hooked):
     sent = hooks(allow=("127.0.0.0/8",)).send(hooked("http://10.0.0.1/"), 5)
 
     assert isinstance(sent.outcome, Failed)
+
+
+class Consents:
+    """Keeps who consented."""
+
+    def __init__(self):
+        self.kept = []
+
+    def consented(self, integration_id, rate):
+        self.kept.append((integration_id, rate))
+
+
+@pytest.fixture
+def wary():
+    """A receiver of CloudEvents that consents when `allows` says so."""
+
+    def answer(request):
+        server.got.append(request.method)
+        if request.method == "OPTIONS":
+            return Reply(200, headers={"WebHook-Allowed-Origin": server.allows, "WebHook-Allowed-Rate": "30"})
+        return Reply(204)
+
+    server = LocalServer(answer)
+    server.got, server.allows = [], "parley"
+    with server:
+        yield server
+
+
+def test_cloudevents_go_only_to_who_consents(wary, hooked):
+    """Asked first and once a week; what it allows is kept."""
+    consents = Consents()
+    channel = Webhooks(["key"], Pinned(allow=HERE), consents)
+    fresh = hooked(wary.url, config={"format": "binary"})
+    known = hooked(wary.url, config={"format": "binary"}, endpoint={"consented_at": fresh.at.isoformat()})
+
+    outcomes = [channel.send(one, 5).outcome for one in (fresh, known)]
+
+    assert outcomes == [Delivered(), Delivered()]
+    assert (wary.got, consents.kept) == (["OPTIONS", "POST", "POST"], [("i1", 30.0)])
+
+
+def test_who_does_not_consent_gets_none(wary, hooked):
+    """A 200 without the header is no consent: it is disabled, and nothing is posted."""
+    wary.allows = "somebody.else"
+
+    outcome = Webhooks(["key"], Pinned(allow=HERE)).send(hooked(wary.url, config={"format": "binary"}), 5).outcome
+
+    assert (outcome.disables, wary.got) == (True, ["OPTIONS"])
+
+
+def test_retry_after_may_be_a_date(receiver, hooked):
+    """The receiver's own clock is not ours: what counts is how long from now."""
+    from datetime import UTC, datetime, timedelta
+    from email.utils import format_datetime
+
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
+    receiver.answers = Reply(429, headers={"Retry-After": format_datetime(at, usegmt=True)})
+
+    outcome = hooks(allow=HERE).send(hooked(receiver.url), 5).outcome
+
+    assert 590 < outcome.seconds <= 600

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from parley.adapters.files import load_defaults
 from parley.adapters.postgres.database import Database
 from standalone.host import names
 from standalone.triggers import load_wiring
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = names(ROOT)
+CHANNELS = tuple(load_defaults(ROOT / "config" / "integrations.yaml").channels)
 PUBLIC = {"slack-ingest", "request-api"}
 TAKES_NO_EVENTS = PUBLIC | {"mcp-service-desk"}
 

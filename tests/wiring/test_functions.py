@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft4Validator
-from wiring.conftest import FUNCTIONS, PUBLIC, ROOT, TAKES_NO_EVENTS
+from wiring.conftest import CHANNELS, FUNCTIONS, PUBLIC, ROOT, TAKES_NO_EVENTS
 from wiring.func_yaml import FuncYaml
 
 from parley.serve import Server
@@ -31,7 +31,7 @@ def test_the_functions_are_there():
     assert (
         sorted(
             ["slack-ingest", "request-api", "normalize", "agent-turn", "recover", "mcp-service-desk"]
-            + [f"deliver-{channel}" for channel in ("slack", "email", "sms", "webhook", "test")]
+            + [f"deliver-{channel}" for channel in CHANNELS]
         )
         == FUNCTIONS
     )

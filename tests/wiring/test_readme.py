@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from wiring.conftest import FUNCTIONS, PUBLIC, ROOT
+from wiring.conftest import CHANNELS, FUNCTIONS, PUBLIC, ROOT
 
 from standalone.rules import AllOf, AnyOf
 
@@ -51,7 +51,7 @@ def test_all_functions_are_in_the_picture_and_in_the_table(arrows):
     assert set(FUNCTIONS) <= {name for arrow in arrows for name in arrow}
     assert [name for name in re.findall(r"^\| `([a-z-]+)` \| ", README, re.MULTILINE) if name in FUNCTIONS] == [
         "slack-ingest", "request-api", "normalize", "agent-turn",
-        *(f"deliver-{channel}" for channel in ("slack", "email", "sms", "webhook", "test")), "recover",
+        *(f"deliver-{channel}" for channel in CHANNELS), "recover",
         "mcp-service-desk",
     ]  # fmt: skip
     assert {end for start, end in arrows if start in ("person", "program")} == PUBLIC

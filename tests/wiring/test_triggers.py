@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from wiring.conftest import FUNCTIONS, ROOT, TAKES_NO_EVENTS
+from wiring.conftest import CHANNELS, FUNCTIONS, ROOT, TAKES_NO_EVENTS
 
 from parley.domain.events import MessageReceived, RequestCreated, ResponseReady, TurnStarted
 from standalone.rules import matches, pause
@@ -46,7 +46,7 @@ def test_the_filter_lets_through_what_the_function_takes_and_nothing_else(wiring
     channel = name.removeprefix("deliver-") if name.startswith("deliver-") else None
     one = trigger(wiring, name)
     for contract in CONTRACTS:
-        for at in ("slack", "email", "sms", "webhook", "test", "fax"):
+        for at in (*CHANNELS, "fax"):
             event = {"type": contract.TYPE, "id": "1", "source": "/x", "specversion": "1.0", "channel": at}
             if contract not in ROUTED:
                 del event["channel"]

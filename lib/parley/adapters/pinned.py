@@ -116,11 +116,13 @@ def resolve(host: str, port: int) -> list[str]:
 class PinnedBackend(httpcore.NetworkBackend):
     """For one exchange: resolves once, checks every address, connects to a checked one, keeps the deadline."""
 
-    def __init__(self, allowed: Sequence[Network], names: Resolve, seconds: float) -> None:
+    def __init__(
+        self, allowed: Sequence[Network], names: Resolve, seconds: float, network: httpcore.NetworkBackend
+    ) -> None:
         self._allowed = allowed
         self._names = names
         self._end = time.monotonic() + seconds
-        self._backend = httpcore.SyncBackend()
+        self._backend = network
 
     def connect_tcp(
         self,
@@ -185,6 +187,7 @@ class Pinned:
 
     `allow` opens networks of our own (CIDR), for development, and with them http and any port. `tls` trusts other
     authorities than the system's. `longest`: seconds that an exchange may take, the name's look-up included.
+    `network` is what connects.
     """
 
     def __init__(
@@ -194,7 +197,9 @@ class Pinned:
         names: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
         longest: float = LONGEST,
+        network: httpcore.NetworkBackend | None = None,
     ) -> None:
+        self._network = network or httpcore.SyncBackend()
         self._allowed = [ipaddress.ip_network(network) for network in allow]
         self._names = names
         self._tls = tls
@@ -211,7 +216,7 @@ class Pinned:
     def call(self, post: Post, timeout: float) -> Reply:
         """Make one request. Raises Refused, NotSent, MaybeSent."""
         to = target(post.url, private=bool(self._allowed))
-        backend = PinnedBackend(self._allowed, self._names, min(timeout, self._longest))
+        backend = PinnedBackend(self._allowed, self._names, min(timeout, self._longest), self._network)
         url = httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.path)
         headers = list(post.headers.items())
         with httpcore.ConnectionPool(ssl_context=self._context(), retries=0, network_backend=backend) as pool:

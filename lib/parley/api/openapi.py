@@ -18,6 +18,7 @@ from parley.api.about import DESCRIPTION
 from parley.api.problems import TITLES
 from parley.api.route import Route
 from parley.api.routes import ROUTES
+from parley.domain.events import CHANNEL
 from parley.domain.keys import Scope
 
 _TAG = '^"v[0-9]{1,18}"$'
@@ -58,7 +59,7 @@ _ANSWER_HEADERS = {
 }
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "user_id": {"anyOf": [{"const": "me"}, {"type": "string", "format": "uuid"}]},
-    "channel": {"type": "string", "enum": ["slack", "email", "sms", "webhook", "test"]},
+    "channel": {"type": "string", "pattern": CHANNEL},
     "prefix": {"type": "string", "pattern": "^[A-Za-z0-9]{8}$"},
     "token": {"type": "string", "minLength": 1, "maxLength": 200},
 }
