@@ -16,7 +16,6 @@ try:
     from parley import config, runtime
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
-    from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.slack_messages import Paces, SlackMessages, StreamRows
     from parley.adapters.slack_delivery import SlackChannel
     from parley.adapters.slack_screen import SlackScreen
@@ -49,7 +48,7 @@ def build(cfg: Config) -> Both:
     messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)
     opened = apis(cfg, lambda: database)
     channel = SlackWorkspaces(opened, lambda api: SlackChannel(api, messages, paces, footer=footer))
-    rows, leaving = StreamRows(database, Requests(database)), runtime.leaving.is_set
+    rows, leaving = StreamRows(database), runtime.leaving.is_set
     streams = Streams(rows, SlackScreen(opened), most=cfg.slack_streams, leaving=leaving)
     return Both(Courier("slack", store, channel, can_ask=True), streams)
 

@@ -54,7 +54,7 @@ def streams(database, workspace):
         screen = SlackScreen(lambda *_: SlackApi(workspace.token, workspace.api_url))
         times = iter(range(1, 10**6))
         return Streams(
-            StreamRows(database, Requests(database)),
+            StreamRows(database),
             screen,
             patience=0,
             sleep=pause,
@@ -191,7 +191,7 @@ def test_an_answer_that_was_posted_meanwhile_stays_the_only_message(
     asked, streams, workspace, database, deliver_answer
 ):
     """The answer comes between the beginning of a stream and its being written down: the stream's message goes away."""
-    rows = StreamRows(database, Requests(database))
+    rows = StreamRows(database)
     begun = rows.begin(asked[1].request_id, 10)
     screen = SlackScreen(lambda *_: SlackApi(workspace.token, workspace.api_url))
     ts = screen.start(begun)

@@ -1,7 +1,7 @@
 """What Slack was told so far: the messages of an answer, when the next one may go to a channel."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from parley.adapters.postgres.database import Database
@@ -9,12 +9,6 @@ from parley.domain.delivery import Job
 from parley.streams import Begun
 
 STOPPED = {"type": "about:blank", "title": "Stopped by the user."}
-
-
-class Requests(Protocol):
-    """Where a turn is cancelled."""
-
-    def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -57,9 +51,8 @@ class SlackMessages:
 class StreamRows:
     """The streams, and the progress log that they are made from."""
 
-    def __init__(self, database: Database, requests: Requests) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._requests = requests
 
     def begin(self, request_id: UUID, lease: float) -> Begun | None:
         """Take the stream of a question; None when somebody has it, or there is to be none."""
@@ -97,7 +90,9 @@ class StreamRows:
     def cancel(self, request_id: UUID) -> None:
         """The person has stopped it: the turn ends at its next step."""
         if row := self._database.row("stream_cancel", request_id=request_id):
-            self._requests.cancel(request_id, row["user_id"], STOPPED)
+            from parley.adapters.postgres.requests import Requests  # rarely needed
+
+            Requests(self._database).cancel(request_id, row["user_id"], STOPPED)
 
 
 class Paces:

@@ -1,8 +1,12 @@
 """Where nothing is sent any more, and what became of mails."""
 
+from typing import TYPE_CHECKING
+
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.deliveries import Deliveries
-from parley.channels.sns_notice import Fate
+
+if TYPE_CHECKING:
+    from parley.channels.sns_notice import Fate
 
 
 class Suppressions:
@@ -25,7 +29,7 @@ class Suppressions:
         """A mail server says that nobody has this address."""
         self.add("email", address, "refused", detail)
 
-    def became(self, fate: Fate) -> None:
+    def became(self, fate: "Fate") -> None:
         """Keep what became of a mail: that it arrived, or that it never will."""
         row = self._database.row("mail_of", delivery_id=fate.delivery_id, provider_id=fate.provider_id)
         if row is None:
