@@ -40,4 +40,9 @@ say "installing $*"
 # shellcheck disable=SC2086 # one word for each file
 $venv/bin/uv pip install --quiet --python $venv/bin/python --compile-bytecode -c constraints.txt $files ||
     $venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $files
+cat >$venv/bin/parley <<END
+#!/bin/sh
+PYTHONPATH='$root/lib' exec '$root/$venv/bin/python' -m parley.cli "\$@"
+END
+chmod +x $venv/bin/parley
 printf '%s\n' "$* $wanted" >>$stamp

@@ -6,12 +6,11 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from parley.cli import app
 from parley.errors import Misconfigured
 from standalone import settings
 from standalone.banner import QUESTION
@@ -20,73 +19,45 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(question: str) -> int:
-    """Print the answer and its sources. Returns the exit status."""
+    """Print the answer and its sources. Returns the exit status of the command `parley`."""
     try:
-        said = settings.home(ROOT, os.environ) / "running.json"
+        home = settings.home(ROOT, os.environ)
     except Misconfigured as error:
         print(f"parley: {error}", file=sys.stderr)
         return 2
-    with _running(said) as facts:
-        if facts is None:
+    os.environ["PARLEY_HOME"] = str(home)
+    with _running(home / "running.json") as is_running:
+        if not is_running:
             print("parley: it did not start; `make run` says why", file=sys.stderr)
             return 1
-        answer = _ask(facts, question or QUESTION)
-    _show(answer)
-    return 0 if answer.get("status") == "completed" else 1
+        return app.main(["ask", "--", question or QUESTION])
 
 
 @contextlib.contextmanager
-def _running(said: Path) -> Iterator[dict[str, Any] | None]:
+def _running(said: Path) -> Iterator[bool]:
     """Use the one that runs, else start one for as long as it takes."""
-    if facts := _facts(said):
-        yield facts
+    if _answers(said):
+        yield True
         return
     print("starting Parley …", file=sys.stderr)
     env = {**os.environ, "PORT": "0", "BROKER_PORT": "0"}
     with subprocess.Popen([sys.executable, "-m", "standalone"], env=env, stdout=subprocess.DEVNULL) as process:
         try:
             until = time.monotonic() + 60
-            while not (facts := _facts(said)) and process.poll() is None and time.monotonic() < until:
+            while not (is_running := _answers(said)) and process.poll() is None and time.monotonic() < until:
                 time.sleep(0.05)
-            yield facts
+            yield is_running
         finally:
             process.terminate()
 
 
-def _facts(said: Path) -> dict[str, Any] | None:
+def _answers(said: Path) -> bool:
     try:
-        facts: dict[str, Any] = json.loads(said.read_text(encoding="utf-8"))
-        with urllib.request.urlopen(f"http://127.0.0.1:{facts['port']}/health/liveness", timeout=2):
-            return facts
+        port = json.loads(said.read_text(encoding="utf-8"))["port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveness", timeout=2):
+            return True
     except (OSError, ValueError, KeyError):
-        return None
-
-
-def _ask(facts: dict[str, Any], question: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {facts['key']}", "Content-Type": "application/json"}
-    url = f"http://127.0.0.1:{facts['port']}/api/v1/requests"
-    request = urllib.request.Request(url, json.dumps({"content": question}).encode(), headers)
-    try:
-        with urllib.request.urlopen(request, timeout=40) as response:  # noqa: S310
-            answer: dict[str, Any] = json.load(response)
-    except urllib.error.HTTPError as error:
-        answer = {"status": "refused", "error": json.load(error)}
-    return answer
-
-
-def _show(answer: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    console = Console()
-    result = answer.get("result")
-    if not result:
-        console.print(answer.get("error") or answer, style="red")
-        return
-    console.print(Markdown(result["text"]))
-    for number, source in enumerate(result["citations"], start=1):
-        where = f"{source['document']}.md#{source['anchor']}"
-        console.print(f"[dim]{number}. {source['title']}: {source['heading']} ({where})")
+        return False
 
 
 if __name__ == "__main__":
