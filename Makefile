@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
+.PHONY: help run dev ask inject test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
         slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
         setup setup-tests
 
@@ -75,6 +75,9 @@ simulate: setup-tests ## every fault at every point, pairs of them, and chance: 
 chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos MINUTES=10 REQUESTS=2000 SEED=7
 	@PYTHONPATH=lib:tests .venv/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+inject: setup ## send an event to the broker of `make run`: make inject ARGS="message -f text=Why?"
+	@.venv/bin/parley inject $(ARGS)
 
 stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
 	@$(PY) -m devkit.stage $(FN)

@@ -29,6 +29,7 @@ CONFIG = {
     "deliver-email": ("templates/email",),
     "deliver-sms": ("templates/sms",),
 }
+STAYS = frozenset({"client", "cli"})  # of the library: for people's machines, no function needs them
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 
 
@@ -64,7 +65,8 @@ def stage(name: str, build: Path = BUILD) -> int:
 
 def _files(name: str) -> Iterator[tuple[Path, Path]]:
     yield from _tree(ROOT / "functions" / name, Path())
-    yield from _tree(ROOT / "lib" / "parley", Path("parley"))
+    library = ROOT / "lib" / "parley"
+    yield from ((path, source) for path, source in _tree(library, Path("parley")) if path.parts[1] not in STAYS)
     for part in CONFIG.get(name, ()):
         source = ROOT / "config" / part
         yield from _tree(source, Path("config") / part) if source.is_dir() else [(Path("config") / part, source)]

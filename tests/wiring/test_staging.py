@@ -192,6 +192,14 @@ def test_the_configuration_that_a_function_reads_goes_along(staged):
     assert not (staged("recover") / "config").exists()
 
 
+def test_what_is_for_peoples_machines_stays_there(staged):
+    """Neither the client nor the command goes into an image."""
+    folder = staged("request-api")
+    assert (folder / "parley" / "api").is_dir()
+    assert not (folder / "parley" / "client").exists()
+    assert not (folder / "parley" / "cli").exists()
+
+
 def test_a_name_that_is_no_function_is_refused(capsys):
     assert stage.main(["normalise"]) == 2
     assert stage.main([]) == 2

@@ -15,7 +15,17 @@ import typer
 
 from parley.cli.place import Place, Unclear, find
 from parley.cli.show import Screen
-from parley.client import Forbidden, NotFound, Parley, ParleyError, TimedOut, Unauthenticated, Unreachable
+from parley.client import (
+    Forbidden,
+    Foreign,
+    NotFound,
+    Parley,
+    ParleyError,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+    Unusable,
+)
 
 app = typer.Typer(
     name="parley",
@@ -96,4 +106,6 @@ def _status(error: ParleyError) -> int:
         return 3
     if isinstance(error, NotFound):
         return 4
-    return 5 if isinstance(error, (Unreachable, TimedOut)) else 1
+    if isinstance(error, Unusable):
+        return 2
+    return 5 if isinstance(error, (Foreign, Unreachable, TimedOut)) else 1

@@ -7,7 +7,7 @@ import typer
 
 from parley.cli.app import app, here
 from parley.cli.place import Unclear
-from parley.cli.show import Column
+from parley.cli.show import Column, duration
 
 preferences = typer.Typer(name="preferences", help="How answers reach you: show, set, forget.", no_args_is_help=True)
 app.add_typer(preferences)
@@ -16,7 +16,7 @@ User = Annotated[str, typer.Option(help="`me`, or the id of somebody else.")]
 
 SHOWN: tuple[Column, ...] = (
     ("channel", lambda c: c.channel), ("used", lambda c: c.enabled), ("rank", lambda c: c.rank),
-    ("patience", lambda c: f"{c.patience_seconds / 60:g} min"), ("address", lambda c: c.config or None),
+    ("patience", lambda c: duration(c.patience_seconds)), ("address", lambda c: c.config or None),
     ("from", lambda c: ", ".join(f"{name}: {where}" for name, where in (c.origin or {}).items() if where != "default")),
 )  # fmt: skip
 

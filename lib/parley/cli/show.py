@@ -5,6 +5,7 @@ Text from elsewhere (answers, events, names) steers no terminal: control charact
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool = False, console: Console | None = None, errors: Console | None = None) -> None:
         self.as_json = as_json
-        self.out = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+        self.out = console or Console(highlight=False, width=WIDE if _is_read_by_programs() else None)
         self.errors = errors or Console(stderr=True, highlight=False)
 
     @property
@@ -96,6 +97,18 @@ class Screen:
     def complain(self, text: str) -> None:
         """Say what is wrong."""
         self.errors.print(Text.assemble(("parley: ", "bold red"), plain(text)))
+
+
+def duration(seconds: float) -> str:
+    """Say how long something may take: `90 s`, `30 min`, `12 h`, `3 d`."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _is_read_by_programs() -> bool:
+    return not sys.stdout.isatty() and "COLUMNS" not in os.environ
 
 
 def plain(text: str) -> str:
