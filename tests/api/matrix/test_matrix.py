@@ -24,12 +24,13 @@ TABLE = {
     "list_requests": EVERYBODY, "create_session": EVERYBODY, "list_sessions": EVERYBODY, "me": EVERYBODY,
     "list_keys": EVERYBODY, "create_key": EVERYBODY, "list_defaults": EVERYBODY,
     "status": "see", "get_session": "see", "list_deliveries": "see", "get_delivery": "see", "list_integrations": "see",
-    "get_integration": "see", "get_effective": "see",
+    "get_integration": "see", "get_effective": "see", "list_request_deliveries": "see", "get_receiver": "see",
     "result": "read", "events": "read", "make_link": "read", "list_messages": "read", "export": "read",
     "feedback": "read",
     "cancel": "change", "erase_request": "change", "escalate": "change", "change_session": "change",
     "erase_session": "change", "reset_session": "change", "create_integration": "change", "put_integration": "change",
     "delete_integration": "change", "reset_integrations": "change", "erase_user": "change", "revoke_key": "change",
+    "rotate_secret": "change", "enable_receiver": "change", "replay_deliveries": "change",
     "redeliver": "repair", "decide": "own",
     "stuck": STAFF, "list_dead_letters": STAFF, "replay_dead_letter": STAFF, "list_escalations": STAFF,
     "close_escalation": STAFF, "get_dead_letter": ADMIN, "list_audit_log": ADMIN,
@@ -50,6 +51,9 @@ BODIES = {
     "create_session": {"title": "t"}, "change_session": {"title": "t"}, "create_key": {"name": "k"},
     "create_integration": {"channel": "email"}, "put_integration": {"rank": 2},
 }  # fmt: skip
+BODIES["replay_deliveries"] = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
+BODIES["rotate_secret"] = {}
+RECEIVERS = {"get_receiver", "rotate_secret", "enable_receiver", "replay_deliveries"}
 UNCONFIGURED = {"slack_install", "slack_oauth_redirect"}  # 404 without their settings, with tests of their own
 
 
@@ -128,6 +132,7 @@ def test_who_may_call_what(client, bearer, database, rows, route):
 def call(client, route, things, key):
     """Call a route with somebody's things, as it wants to be called."""
     path = {**things.path, "request_id": things.path["waiting" if name(route) == "decide" else "request_id"]}
+    path["channel"] = "webhook" if name(route) in RECEIVERS else path["channel"]
     headers = {"Prefer": "respond-async", "Idempotency-Key": path["action_id"], "If-Match": "*"}
     if key:
         headers["Authorization"] = f"Bearer {key}"

@@ -44,6 +44,7 @@ def made(database, rows, role="user"):
     values = {"enabled": True, "rank": 1, "config": {"address": email}}
     values |= {"level": None, "patience_seconds": None}
     Views(database).put_integration(user_id, "email", values)
+    Views(database).put_integration(user_id, "webhook", {**values, "config": {"url": "https://1.1.1.1/hook"}})
     until = datetime.now(UTC) + timedelta(days=1)
     path = {
         "user_id": user_id, "request_id": answered, "delivery_id": delivery, "session_id": _session(rows, answered),
