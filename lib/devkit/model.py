@@ -203,13 +203,20 @@ def _events(said: Said) -> Iterator[bytes]:
     deltas: Iterable[dict[str, Any]] = [
         {"role": "assistant", "content": ""},
         *({"content": part} for part in re.findall(r"\S*\s*", said.text) if part),
-        *({"tool_calls": [call]} for call in calls),
+        *({"tool_calls": [piece]} for call in calls for piece in _pieces(call)),
     ]
     for delta in deltas:
         yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(said)}]})
     yield _event({**head, "choices": [], "usage": _usage(said)})
     yield b"data: [DONE]\n\n"
+
+
+def _pieces(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a call as it is streamed: its name first, then its arguments."""
+    function = call["function"]
+    yield {**call, "function": {"name": function["name"], "arguments": ""}}
+    yield {"index": call["index"], "function": {"arguments": function["arguments"]}}
 
 
 def _event(value: dict[str, Any]) -> bytes:

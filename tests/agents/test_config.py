@@ -263,3 +263,22 @@ def test_the_shipped_agents_are_whole():
     assert agents.entry.hands_over_to == ("it-desk",)
     assert agents.by_name["it-desk"].hands_over_to == ("routing",)
     assert {base for one in agents.agents for base in one.knowledge} <= bases
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "Use pk_Ab12Cd34_abcdefghijklmnopqrstuvwxyz", "token: s3cr3t-value", "password=hunter2hunter2", "xoxb-1-2",
+        "-----BEGIN PRIVATE KEY-----", "AKIAIOSFODNN7EXAMPLE", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_no_part_of_a_prompt(secret: str):
+    """A model tells what it was told; the file and the field are named, the secret is not."""
+    with pytest.raises(Invalid, match="looks like a secret") as caught:
+        parse(pair(instructions=f"Help. {secret}"))
+    assert (caught.value.field, secret in str(caught.value)) == ("instructions", False)
+
+
+def test_the_shipped_prompts_hold_none():
+    """Rules about passwords are no passwords."""
+    assert load(SHIPPED / "agents").by_name["it-desk"]

@@ -7,6 +7,7 @@ called by us, journaled, never by the model's server. Nothing that took too long
 three times, and the event's own retries are enough.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -164,6 +165,8 @@ class LlamaStack:
                 response = _last(_spoken(events, say))
         except httpx.HTTPError as error:  # in the midst of the stream
             raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
+        except json.JSONDecodeError:
+            raise Unavailable("Llama Stack's stream holds what is no event") from None
         except APIError as error:
             raise _trouble(error) from None
         if response is None:

@@ -19,6 +19,12 @@ Host = Annotated[str, StringConstraints(to_lower=True, pattern=re.compile(r"\A[a
 Language = Annotated[str, StringConstraints(pattern=re.compile(r"\A[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z"))]
 
 
+_SECRET = re.compile(
+    r"-----BEGIN |\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bxox[abposr]-|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{16}\b"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.|(?i:\b(?:password|passwd|secret|api[_-]?key|token)\s*[:=]\s*[^\s,.;]{8,})"
+)
+
+
 class Invalid(Misconfigured):
     """One agent is wrong. `where` is the path to the field: empty for the whole, `("tools", 0)` for the first tool."""
 
@@ -118,6 +124,13 @@ class Agent(Strict):
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     examples: tuple[Line, ...] = ()
     phrases: Phrases = Phrases()
+
+    @field_validator("instructions")
+    @classmethod
+    def _holds_no_secret(cls, text: str) -> str:
+        if _SECRET.search(text):
+            raise ValueError("holds what looks like a secret: whatever a model is told, it may tell")
+        return text
 
     @field_validator("tools", "knowledge", "hands_over_to", "languages", "examples", "link_hosts")
     @classmethod

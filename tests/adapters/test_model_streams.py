@@ -1,0 +1,110 @@
+"""Streams of a model server that break, stall or err in the middle: never half an answer."""
+
+import json
+import socket
+import threading
+
+import pytest
+
+from parley.adapters.llama_stack import LlamaStack, Server, prices_of
+from parley.agents import loop
+from parley.agents.config import parse
+from parley.errors import Misconfigured, Unavailable
+
+AGENTS = parse({"desk": {"name": "desk", "description": "Helps.", "instructions": "Help.", "entry": True}})
+DELTA = {"type": "response.output_text.delta", "delta": "Hello ", "content_index": 0, "output_index": 0, "item_id": "i",
+         "sequence_number": 1, "logprobs": []}  # fmt: skip
+
+
+class Nothing:
+    def search(self, *_, **__):
+        return []
+
+
+def event(value):
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+@pytest.fixture
+def served():
+    """A server that says these bytes and then does `then`; gives how often it was asked, too."""
+    listeners, asked = [], []
+
+    def make(body, then="close", status="200 OK"):
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def run():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connection.recv(65_536)
+                asked.append(1)
+                kind = b"text/event-stream" if status.startswith("200") else b"application/json"
+                head = b"HTTP/1.1 " + status.encode() + b"\r\nContent-Type: " + kind + b"\r\n"
+                chunk = b"%x\r\n" % len(body) + body + b"\r\n" if body else b""
+                connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+                if then == "end":
+                    connection.sendall(b"0\r\n\r\n")
+                if then == "hang":
+                    threading.Event().wait(3)
+                connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+
+    yield make
+    for listener in listeners:
+        listener.close()
+
+
+def ask(url, seconds=5.0):
+    engine, said = LlamaStack(Server(url, "m", seconds=seconds), AGENTS, Nothing()), []
+    return engine.ask(AGENTS.entry, loop.start(AGENTS, "Hi?", (), None), said.append), said
+
+
+@pytest.mark.parametrize(
+    ("body", "then"),
+    [
+        (event(DELTA), "close"), (event(DELTA), "end"), (b"", "end"), (b"", "close"),
+        (event(DELTA) + b"data: {nonsense\n\n", "end"), (event(DELTA) + event({"error": {"message": "x"}}), "end"),
+        (event({"error": {"message": "slow down", "code": "429"}}), "end"),
+        (event({"error": {"message": "gone", "code": "404"}}), "end"),
+    ],
+    ids=["cut", "no end", "empty", "empty cut", "nonsense", "an error", "429", "404"],
+)  # fmt: skip
+def test_a_stream_without_its_end_is_no_answer(served, body, then):
+    url, _ = served(body, then)
+    with pytest.raises(Unavailable):
+        ask(url)
+
+
+def test_a_stream_that_stalls_is_left_and_not_asked_again(served):
+    url, asked = served(event(DELTA), "hang")
+    with pytest.raises(Unavailable, match="Timeout"):
+        ask(url, seconds=0.3)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("400 Bad", RuntimeError), ("422 Bad", RuntimeError), ("401 No", Unavailable), ("404 No", Unavailable),
+        ("429 Slow", Unavailable), ("500 Oh", Unavailable), ("503 Oh", Unavailable),
+    ],
+)  # fmt: skip
+def test_a_status_is_a_bug_of_ours_or_may_pass(served, status, error):
+    url, asked = served(b'{"detail": "secret text"}', "end", status)
+    with pytest.raises(error) as caught:
+        ask(url)
+    assert "secret" not in str(caught.value)
+    assert len(asked) == 1, "nothing is retried here"
+
+
+def test_prices_are_read_or_named():
+    assert prices_of(("model/a=0.5/1.5",)) == {"model/a": (0.5, 1.5)}
+    with pytest.raises(Misconfigured, match="MODEL_PRICES"):
+        prices_of(("a=b",))
