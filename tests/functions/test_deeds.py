@@ -327,6 +327,22 @@ def test_preferences_are_opened_filled_and_kept(desk, slack, rows):
     assert "Never: Text message" in json.dumps(slack.surfaces.homes[ALICE])
 
 
+def test_quiet_hours_are_kept_shown_and_dropped(desk, slack, rows):
+    """Both times or none; what is there is in the form the next time."""
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "preferences"))
+    [view_id] = slack.surfaces.views
+    desk.do(
+        slack.surfaces.submit(ALICE, view_id, {slack_actions.QUIET_FROM: "22:00", slack_actions.QUIET_UNTIL: "07:30"})
+    )
+
+    assert "Quiet from 22:00 until 07:30" in json.dumps(slack.surfaces.homes[ALICE])
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "preferences"))
+    second = list(slack.surfaces.views)[-1]
+    assert "22:00" in json.dumps(slack.surfaces.views[second])
+    desk.do(slack.surfaces.submit(ALICE, second, {slack_actions.QUIET_FROM: "", slack_actions.QUIET_UNTIL: ""}))
+    assert rows("select quiet_from, quiet_until from users") == [{"quiet_from": None, "quiet_until": None}]
+
+
 def test_time_zone_is_looked_up_while_it_is_typed(desk, slack, rows):
     """The form offers zones that fit, and the chosen one is the person's."""
     desk.do(slack.surfaces.command(ALICE, GENERAL, "preferences"))

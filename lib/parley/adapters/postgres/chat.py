@@ -1,5 +1,6 @@
 """What a chat shows and changes: questions by their messages, a person's own requests and preferences."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from parley.adapters.postgres.database import Database, Row
 from parley.domain import ids
 
 CHANNELS = ("slack", "email", "sms", "webhook")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _RATINGS = {"good": "up", "bad": "down"}
 
 
@@ -45,8 +47,10 @@ class Chat:
         """Give `channels` {name: rank, 0: never, None: as everybody}, `quiet` (from, until) or None, `timezone`."""
         user = self._database.row("chat_preferences", user_id=user_id)
         assert user, "a user who did something exists"
+        begin, end = user.pop("quiet_from"), user.pop("quiet_until")
         chosen = {one["channel"]: 0 if one["enabled"] is False else one["rank"] for one in user["channels"]}
-        return {**user, "channels": {name: chosen.get(name) for name in CHANNELS}}
+        quiet = (begin, end) if begin and end and begin != end else None
+        return {**user, "quiet": quiet, "channels": {name: chosen.get(name) for name in CHANNELS}}
 
     def prefer(self, user_id: UUID, values: Mapping[str, str]) -> None:
         """Keep what was filled into the form of preferences; a field that is not there stays."""
@@ -54,6 +58,9 @@ class Chat:
             for name in CHANNELS:
                 if (choice := values.get(f"channel_{name}")) is not None:
                     tx.run("prefer_channel", id=ids.new(), user_id=user_id, channel=name, **_choice(choice))
+            begin, end = values.get("quiet_from"), values.get("quiet_until")
+            if begin is not None and end is not None:
+                tx.run("prefer_quiet", user_id=user_id, begin=_time(begin), end=_time(end))
             if (zone := values.get("parley_timezone")) and _is_zone(zone):
                 tx.run("prefer_timezone", user_id=user_id, timezone=zone)
 
@@ -66,6 +73,11 @@ def _choice(text: str) -> dict[str, Any]:
     if text == "never":
         return {"enabled": False, "rank": None}
     return {"enabled": None, "rank": int(text) if text in ("1", "2", "3", "4") else None}
+
+
+def _time(text: str) -> str | None:
+    """Give a time of the form's, `22:00`; None for none."""
+    return text if _TIME.fullmatch(text) else None
 
 
 def _is_zone(name: str) -> bool:

@@ -22,7 +22,7 @@ update sessions set status = 'closed', updated_at = now()
  where user_id = %(user_id)s and conversation = any(%(conversations)s) and status = 'open'
 
 -- name: chat_preferences
-select u.timezone, null as quiet,
+select u.timezone, to_char(u.quiet_from, 'HH24:MI') as quiet_from, to_char(u.quiet_until, 'HH24:MI') as quiet_until,
        coalesce((select jsonb_agg(jsonb_build_object('channel', i.channel, 'enabled', i.enabled, 'rank', i.rank))
                    from user_integrations i where i.user_id = u.id), '[]') as channels
   from users u where u.id = %(user_id)s
@@ -36,6 +36,10 @@ on conflict (user_id, channel) do update
 
 -- name: prefer_timezone
 update users set timezone = %(timezone)s where id = %(user_id)s
+
+-- name: prefer_quiet
+-- Neither: as everybody.
+update users set quiet_from = %(begin)s::time, quiet_until = %(end)s::time where id = %(user_id)s
 
 -- name: vote
 -- The last word counts.
