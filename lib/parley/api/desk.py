@@ -13,6 +13,7 @@ from parley.adapters.postgres.actions import Actions
 from parley.adapters.postgres.api import Keys, Views
 from parley.adapters.postgres.conversations import Conversations
 from parley.adapters.postgres.database import Database, also_seeing, seeing
+from parley.adapters.postgres.escalations import Escalations
 from parley.adapters.postgres.privacy import Privacy
 from parley.adapters.postgres.staff import Staff
 from parley.adapters.postgres.users import Users
@@ -22,7 +23,7 @@ from parley.api.problems import Problem
 from parley.api.waiting import Waiting
 from parley.domain.events import Emit
 from parley.domain.keys import Principal
-from parley.domain.plan import Defaults
+from parley.domain.plan import Defaults, Rank
 from parley.domain.requests import Accepted, NewRequest
 from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
@@ -64,6 +65,7 @@ class Rules:
     origins: tuple[str, ...] = ()
     defaults: Callable[[], Defaults] = lambda: Defaults({})
     budget: int = 0  # tokens that a user may spend in a day; 0 for any number
+    people: Rank | None = None  # where those are told to whom a conversation is handed over
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0
     slack_app: "SlackApp | None" = None  # where many workspaces may add us
@@ -103,6 +105,10 @@ class Desk:
     @cached_property
     def staff(self) -> Staff:
         return Staff(self.database)
+
+    @cached_property
+    def escalations(self) -> Escalations:
+        return Escalations(self.database, self.rules.people)
 
     @cached_property
     def decisions(self) -> Actions:

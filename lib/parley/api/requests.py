@@ -106,7 +106,9 @@ def feedback(desk: Desk, call: Call) -> Answer:
 def escalate(desk: Desk, call: Call) -> Answer:
     """Hand a question over to people; they see it with its conversation."""
     row = desk.request(call.principal, call.path["request_id"], "change")
-    found = desk.views.escalate(row, call.body.reason if call.body else None)
+    found, due = desk.escalations.open(row, call.body.reason if call.body else None)
+    for one in due:
+        desk.publish(one.emit(f"escalated {found['id']}", None))
     return Answer(views.owned(found), 202)
 
 

@@ -21,6 +21,7 @@ from parley.api.desk import Rules
 from parley.api.notifications import Notices
 from parley.api.routes import Api, most_waiters
 from parley.api.slack_install import InstallSettings, slack_app
+from parley.domain.escalation import place
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
@@ -42,6 +43,7 @@ class Settings(InstallSettings):
     nudge_seconds: config.Seconds = 30
     longest_nudge_seconds: config.Seconds = 900
     cors_origins: tuple[str, ...] = ()
+    escalate_to: str | None = None
     stream_seconds: config.Seconds = 55  # until a stream ends and its reader comes back
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
@@ -70,6 +72,7 @@ def build(cfg: Settings) -> Api:
         notices=Notices(Suppressions(database), fetch, cfg.ses_topics) if cfg.ses_topics else None,
         slack_app=slack_app(cfg, database),
         origins=cors.checked(cfg.cors_origins),
+        people=place(cfg.escalate_to),
         stream_seconds=cfg.stream_seconds,
         budget=cfg.budget_tokens_per_day,
         allow_private=cfg.webhook_allow_private,

@@ -10,6 +10,7 @@ from parley import envelope
 from parley.adapters.postgres import letters
 from parley.adapters.postgres.api import Keys, Views
 from parley.adapters.postgres.deliveries import Deliveries
+from parley.adapters.postgres.escalations import Escalations
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.channels.outcome import Delivered
@@ -38,7 +39,8 @@ def made(database, rows, role="user"):
     key, other = (Keys(database).create(user_id=user_id, role=role, name="test") for _ in range(2))
     answered, delivery = _answered(database, user_id)
     waiting = _waiting(database, rows, user_id)
-    escalation = Views(database).escalate({"id": answered, "user_id": user_id, "session_id": waiting[1]}, "why")
+    asked = {"id": answered, "user_id": user_id, "session_id": waiting[1]}
+    escalation, _ = Escalations(database, None).open(asked, "why")
     letter = envelope.Event(uuid.uuid4().hex, "/x", "parley.x")
     letters.store(database, letter, destination="http://x/", code=500, reason="r")
     values = {"enabled": True, "rank": 1, "config": {"address": email}}

@@ -131,19 +131,6 @@ class Views:
             "put_feedback", request_id=request_id, user_id=user_id, rating=rating, reason=reason, comment=comment
         )
 
-    def escalate(self, request: Row, reason: str | None) -> Row:
-        """Hand a request over to people, once."""
-        row = self._database.row(
-            "escalate",
-            id=ids.new(),
-            request_id=request["id"],
-            session_id=request["session_id"],
-            user_id=request["user_id"],
-            reason=reason,
-        )
-        assert row, "an upsert returns its row"
-        return row
-
     def deliveries(
         self, user_id: UUID, limit: int, before_at: datetime | None = None, before: UUID | None = None
     ) -> Sequence[Row]:
