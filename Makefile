@@ -7,7 +7,7 @@ export PYTHON
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: help run dev ask inject test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
-        slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge dead-letters lock clean \
+        slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge suppressed dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -96,6 +96,9 @@ knowledge: setup ## knowledge bases of DATABASE_URL: make knowledge ARGS="load c
 
 admin-key: setup ## the first admin key: make admin-key EMAIL=you@example.org (CLUSTER=1: in the cluster of kubectl)
 	@CLUSTER=$(CLUSTER) sh lib/devkit/admin_key.sh "$(EMAIL)"
+
+suppressed: setup ## who is not written to any more: make suppressed ARGS="list", "lift email ADDRESS", "add sms NUMBER"
+	@$(PY) -m parley.suppressed $(or $(ARGS),list)
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m parley.dead_letters $(or $(ARGS),list)

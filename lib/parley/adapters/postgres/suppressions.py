@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.database import Database, Row
 from parley.adapters.postgres.deliveries import Deliveries
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ class Suppressions:
             self._deliveries.confirm_delivery(row["id"], "delivered")
         elif fate.kind == "bounce" and fate.permanent:
             self._database.run("mail_bounced", id=row["id"], reason=f"bounced: {fate.detail}")
+
+    def all(self, kind: str | None, limit: int) -> list[Row]:
+        """Give the newest ones first."""
+        return self._database.rows("all_suppressed", kind=kind, limit=limit)
 
     def lift(self, kind: str, address: str) -> bool:
         """Send there again; False when nothing kept us from it."""

@@ -11,6 +11,10 @@ select (select r.content from requests r where r.session_id = d.session_id order
 -- name: suppressed
 select reason from suppressions where kind = %(kind)s and address = lower(%(address)s)
 
+-- name: all_suppressed
+select kind, address, reason, detail, created_at from suppressions
+ where %(kind)s::text is null or kind = %(kind)s order by created_at desc limit %(limit)s
+
 -- name: suppress
 insert into suppressions (kind, address, reason, detail)
 values (%(kind)s, lower(%(address)s), %(why)s, %(detail)s)
