@@ -108,7 +108,7 @@ def test_what_a_laptop_wants_is_no_part_of_an_image():
     assert {"config/local.env", "config/cluster/", ".parley/"} <= set(ignored)
 
 
-PLAIN = ("LLAMA_STACK_URL", "PUBLIC_URL")  # addresses that hold no password
+PLAIN = ("LLAMA_STACK_URL", "PUBLIC_URL", "BUDGET_TOKENS_PER_DAY")  # no password among them
 
 
 @functions
