@@ -23,6 +23,11 @@ class SessionWanted:
     thread: str | None = None
     conversation_continues: bool = False
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it is a new one whatever there is."""
+        return self.id is None and self.thread is None and not self.conversation_continues
+
 
 @dataclass(frozen=True)
 class NewRequest:

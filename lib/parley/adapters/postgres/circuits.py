@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from parley.adapters.postgres.database import Database, Row, Transaction
-from parley.channels.outcome import Outcome
+from parley.channels.outcome import Delivered, Outcome, Wait
 from parley.domain import circuit
 from parley.domain.circuit import Circuit
 from parley.domain.delivery import Job
@@ -21,11 +21,14 @@ def may_try(tx: Transaction, row: Row, lease: float) -> bool:
     return tx.row("try_circuit", name=row["circuit"], lease=lease) is not None
 
 
+def is_calm(job: Job, outcome: Outcome) -> bool:
+    """Whether an attempt shows nothing of a circuit: there was no trouble, and there is none."""
+    return isinstance(outcome, Delivered | Wait) and not job.troubled
+
+
 def attempted(tx: Transaction, job: Job, outcome: Outcome, at: datetime) -> Circuit | None:
     """Keep what an attempt shows of its circuit, and release what waited when it is cured. Gives what stands now."""
     said: Any = type(outcome).__name__.lower()
-    if said in ("delivered", "wait") and not job.troubled:
-        return None
     row = tx.row("lock_circuit", name=job.circuit)
     before = Circuit.of(row) if row else None
     now = circuit.after(before, said, at, of_receiver="integration" in job.address)

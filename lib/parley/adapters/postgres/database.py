@@ -96,10 +96,15 @@ def checked(url: str) -> str:
 
 
 class Transaction:
-    """Named queries on one connection, all or nothing."""
+    """
+    Named queries on one connection, all or nothing.
 
-    def __init__(self, connection: Connection) -> None:
+    With a `pipeline`, what gives nothing is not waited for: it travels with the next query that gives something.
+    """
+
+    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline | None = None) -> None:
         self._connection = connection
+        self._pipeline = pipeline
 
     def rows(self, query: str, /, **values: Any) -> list[Row]:
         """Run a query and give all its rows."""
@@ -119,7 +124,14 @@ class Transaction:
 
     def run(self, query: str, /, **values: Any) -> int:
         """Run a query and give the number of rows that it touched."""
-        return self._connection.execute(queries()[query], _adapted(values)).rowcount
+        cursor = self._connection.execute(queries()[query], _adapted(values))
+        if self._pipeline:
+            self._pipeline.sync()
+        return cursor.rowcount
+
+    def send(self, query: str, /, **values: Any) -> None:
+        """Run a query that gives nothing; what is wrong with it is raised with a later one, or with the commit."""
+        self._connection.execute(queries()[query], _adapted(values))
 
 
 class Database:
@@ -140,10 +152,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Begin, commit at the end, roll back on an exception. Keep it short: no network call inside."""
-        with _translated(), self._connection() as connection, connection.transaction():
+        """
+        Begin, commit at the end, roll back on an exception. Keep it short: no network call inside.
+
+        The beginning travels with the first query, and what is sent last with the commit.
+        """
+        with _translated(), self._connection() as connection, connection.pipeline() as line, connection.transaction():
             _wall(connection)
-            yield Transaction(connection)
+            yield Transaction(connection, line)
 
     @contextmanager
     def autocommit(self, patience: float | None = None) -> Iterator[Transaction]:

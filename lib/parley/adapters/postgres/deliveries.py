@@ -61,7 +61,7 @@ class Deliveries:
     def claim(self, delivery_id: UUID, channel: str) -> Claimed:
         """Take a delivery of a channel, or say why not. What has to end is ended here, and the next rank given."""
         with self._database.transaction() as tx:
-            tx.row("lock_session_of_delivery", id=delivery_id)
+            tx.send("lock_session_of_delivery", id=delivery_id)
             row = tx.row("delivery_standing", id=delivery_id, channel=channel)
             verdict = delivery.decide(row)
             if row is None:
@@ -78,7 +78,7 @@ class Deliveries:
             taken = tx.row("take_delivery", id=delivery_id, owner=self._owner, lease=self.lease)
             assert taken, "the row is locked"
             if row["endpoint"] and row["endpoint"]["allowed_rate"]:
-                tx.run("pace_endpoint", id=row["endpoint"]["integration_id"])
+                tx.send("pace_endpoint", id=row["endpoint"]["integration_id"])
         return Claimed(verdict, delivery.job({**row, **taken}))
 
     def expire(self, delivery_id: UUID, channel: str) -> Emit | None:
@@ -88,7 +88,7 @@ class Deliveries:
         For recover: the channel's function was told and did not end it.
         """
         with self._database.transaction() as tx:
-            tx.row("lock_session_of_delivery", id=delivery_id)
+            tx.send("lock_session_of_delivery", id=delivery_id)
             row = tx.row("delivery_standing", id=delivery_id, channel=channel)
             verdict = delivery.decide(row)
             if row is None or verdict not in ("expired", "unconfirmed", "moot", "skipped"):
@@ -117,7 +117,7 @@ class Deliveries:
     def confirm_delivery(self, delivery_id: UUID, level: str) -> bool:
         """Keep that a delivery was `delivered` or `seen`: what still waits of the same answer is not needed."""
         with self._database.transaction() as tx:
-            tx.row("lock_session_of_delivery", id=delivery_id)
+            tx.send("lock_session_of_delivery", id=delivery_id)
             row = tx.row("confirm_delivery", id=delivery_id, level=level)
             if row and LEVELS.index(level) >= LEVELS.index(row["level"]):
                 _cancel_others(tx, row)
@@ -128,7 +128,7 @@ class Deliveries:
     ) -> Due | None:
         try:
             with self._database.transaction() as tx:
-                tx.row("lock_session_of_delivery", id=job.delivery_id)
+                tx.send("lock_session_of_delivery", id=job.delivery_id)
                 _end_attempt(tx, job, outcome, sent)
                 return settle(tx)
         except LeaseLost:
@@ -153,6 +153,8 @@ class Deliveries:
                 _put_back(tx, job, seconds, reason, hold=True)
             case Retry(reason) | Unsure(reason):
                 self._try_again(tx, job, reason)
+        if circuits.is_calm(job, outcome):
+            return due
         now = tx.row("now")
         assert now
         trouble = circuits.attempted(tx, job, outcome, now["at"])
@@ -220,7 +222,7 @@ def _settled(tx: Transaction, row: Row, verdict: delivery.Verdict) -> Due | None
 
 
 def _end_attempt(tx: Transaction, job: Job, outcome: Outcome, sent: dict[str, Any] | None) -> None:
-    tx.run(
+    tx.send(
         "end_attempt",
         id=job.delivery_id,
         epoch=job.epoch,
@@ -291,7 +293,7 @@ def _mark_undeliverable(tx: Transaction, row: Row) -> None:
 def _cancel_others(tx: Transaction, row: Row) -> None:
     if row["mode"] != "all":
         same = {name: row[name] for name in ("request_id", "kind", "action_id", "id")}
-        tx.run("cancel_others", **same)
+        tx.send("cancel_others", **same)
 
 
 def _also_by(row: Row, *, maybe_sent: bool) -> list[str]:

@@ -25,14 +25,16 @@ def store_plan(
     for rank in plan.ranks:
         delivery_id = ids.delivery(action_id or request["id"], kind, rank.channel, rank.rank)
         is_due = plan.is_due(rank)
-        tx.run("insert_delivery", id=delivery_id, mode=plan.mode, is_due=is_due, notice=text, **about, **_columns(rank))
+        tx.send(
+            "insert_delivery", id=delivery_id, mode=plan.mode, is_due=is_due, notice=text, **about, **_columns(rank)
+        )
         if is_due and rank.not_before is None:
             due.append(due_of({**about, "id": delivery_id, "channel": rank.channel}))
     if plan.skipped and not plan.ranks:
         skip = next((one for one in plan.skipped if _is_name(one.channel)), None)
         if skip:
             id_ = ids.delivery(action_id or request["id"], kind, skip.channel, 0)
-            tx.run("insert_undeliverable", id=id_, channel=skip.channel, reason=skip.reason, **about)
+            tx.send("insert_undeliverable", id=id_, channel=skip.channel, reason=skip.reason, **about)
     return due
 
 

@@ -55,6 +55,32 @@ with stored as (
 insert into request_events (request_id, seq, type, data, created_at)
 select id, 1, 'status', jsonb_build_object('status', 'queued'), clock_timestamp() from stored
 
+-- name: accept_apart
+-- A request with its key, in a session that begins with it; no row when the key is taken.
+with took as (
+    insert into idempotency_keys (principal, route, key, fingerprint, request_id)
+    select %(principal)s, %(route)s, %(key)s, %(fingerprint)s, %(id)s where %(key)s::text is not null
+    on conflict (principal, route, key) do nothing
+    returning key
+), begun as (
+    insert into sessions (id, user_id, conversation, next_seq, expires_at)
+    select %(session_id)s, %(user_id)s, %(conversation)s, 2, now() + make_interval(secs => %(idle)s)
+     where %(key)s::text is null or exists (select from took)
+    returning id
+), stored as (
+    insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
+                          asked_by, on_busy, deadline, due_at, events)
+    select %(id)s, id, 1, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s, %(delivery)s,
+           %(traceparent)s, %(asked_by)s, %(on_busy)s, clock_timestamp() + make_interval(secs => %(deadline)s),
+           clock_timestamp() + make_interval(secs => %(nudge)s), 1
+      from begun
+    returning id, session_id
+), told as (
+    insert into request_events (request_id, seq, type, data, created_at)
+    select id, 1, 'status', jsonb_build_object('status', 'queued'), clock_timestamp() from stored
+)
+select session_id from stored
+
 -- name: lock_session_of
 -- The lock order everywhere: the session first, then its requests by number.
 select s.id, s.agent from sessions s
@@ -214,8 +240,11 @@ update requests
 returning id, session_id
 
 -- name: complete_request
+-- Fenced. The last event, the messages and what the session knows from now on come with it; after "start over" it knows
+-- nothing.
+with ended as (
 update requests
-   set state = 'completed', result = %(result)s, plan = %(plan)s, due_at = null,
+   set state = 'completed', result = %(result)s, plan = %(plan)s, due_at = null, events = events + 1,
        usage = (select jsonb_build_object('input_tokens', coalesce(sum((usage->>'input_tokens')::bigint), 0),
                                           'output_tokens', coalesce(sum((usage->>'output_tokens')::bigint), 0),
                                           'cost', coalesce(sum((usage->>'cost')::numeric), 0))
@@ -223,7 +252,26 @@ update requests
        lease_owner = null, lease_until = null, version = version + 1,
        finished_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running' and not cancel_requested
-returning id, session_id, user_id, seq, content, traceparent, usage, on_busy
+returning id, session_id, user_id, seq, content, traceparent, usage, on_busy, events
+), told as (
+    insert into request_events (request_id, seq, type, data, created_at)
+    select id, events, 'completed', jsonb_build_object('result', %(result)s::jsonb), clock_timestamp() from ended
+), said as (
+    insert into messages (session_id, seq, role, content, agent, request_id)
+    select e.session_id, e.seq, said.role, said.content, said.agent, e.id
+      from ended e, lateral (values ('user', e.content, null), ('assistant', %(answer)s, %(agent)s))
+                         as said (role, content, agent)
+), remembered as (
+    update sessions s
+       set agent = %(agent)s, tainted = %(tainted)s and not %(forgets)s,
+           summary = case when %(forgets)s then '' else %(summary)s end,
+           summary_seq = case when %(forgets)s then e.seq else %(summary_seq)s end,
+           input_tokens = s.input_tokens + coalesce((e.usage->>'input_tokens')::bigint, 0),
+           output_tokens = s.output_tokens + coalesce((e.usage->>'output_tokens')::bigint, 0),
+           updated_at = clock_timestamp()
+      from ended e where s.id = e.session_id
+)
+select * from ended
 
 -- name: still_ours
 select id from requests where id = %(id)s and epoch = %(epoch)s and state = 'running'
@@ -254,19 +302,6 @@ update requests
                       case when deadline > clock_timestamp() then deadline end),
        version = version + 1, updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running'
-
--- name: insert_messages
-insert into messages (session_id, seq, role, content, agent, request_id)
-select %(session_id)s, %(seq)s, said.role, said.content, said.agent, %(id)s
-  from (values ('user', %(question)s, null), ('assistant', %(answer)s, %(agent)s)) as said (role, content, agent)
-
--- name: session_agent
-update sessions
-   set agent = %(agent)s, summary = %(summary)s, summary_seq = %(summary_seq)s, tainted = %(tainted)s,
-       input_tokens = input_tokens + coalesce((%(usage)s::jsonb->>'input_tokens')::bigint, 0),
-       output_tokens = output_tokens + coalesce((%(usage)s::jsonb->>'output_tokens')::bigint, 0),
-       updated_at = clock_timestamp()
- where id = %(session_id)s
 
 -- name: spent_tokens
 -- Of one user and day (UTC): what was spent, and what other turns that live have reserved.
