@@ -9,6 +9,7 @@ import pytest
 from parley import runtime, serve
 from parley.adapters.postgres.api import Keys, Limits
 from parley.api import settings
+from parley.api.route import Answer, Route
 from parley.api.routes import Api
 from parley.domain import links
 from parley.errors import Misconfigured
@@ -101,6 +102,51 @@ def test_service_acts_for_a_named_user(ann, caller, problem):
     problem(ann.get(ME, Parley_User="bob@example.org"), "forbidden", 403)
     problem(service("POST", KEYS, {"name": "x"}, Parley_User="ann@example.org"), "forbidden", 403)
     problem(service.get(ME, Parley_User="nobody"), "bad-request", 400)
+
+
+def test_service_erases_nobody_unless_its_key_says_so(ann, caller, client, database):
+    """Acting for somebody is asking for them; what cannot be undone needs a key that names it."""
+    bot = caller("bot@example.org", role="service")
+    named = Keys(database).create(email="bot@example.org", role="service", name="x", scopes=["data", "requests:read"])
+    for_ann = {"Parley_User": "ann@example.org"}
+
+    refused = [bot(method, path, **for_ann).status_code for method, path in
+               (("DELETE", "/api/v1/users/me/data"), ("GET", "/api/v1/users/me/export"), ("GET", KEYS))]  # fmt: skip
+    allowed = type(ann)(client, named).get("/api/v1/users/me/export", **for_ann)
+
+    assert refused == [403, 403, 403]
+    assert (allowed.status_code, allowed.get_json()["user"]["email"]) == (200, "ann@example.org")
+
+
+@pytest.mark.parametrize("path", [f"{KEYS}/%00", f"{KEYS}/a%00bcdefg", f"{KEYS}/ääääääää", f"{KEYS}/a"])
+def test_prefix_that_is_none_is_not_found(ann, problem, path):
+    problem(ann("DELETE", path), "not-found", 404)
+
+
+@pytest.mark.parametrize("query", ["type=%00", "type=a%00b", "all=perhaps", "type=" + "x" * 256])
+def test_filter_that_is_none_is_refused(caller, problem, query):
+    problem(caller(role="admin").get(f"/api/v1/admin/dead-letters?{query}"), "bad-request", 400)
+
+
+def test_forgotten_check_shows_nothing(api, database, caller, rows):
+    """The second wall: a view that looks at whatever it is asked for gives a user what is theirs, and nothing else."""
+
+    def careless(desk, call):
+        """Forget to ask whose it is."""
+        row = desk.views.request(call.path["request_id"])
+        return Answer({"content": row and row["content"]})
+
+    whole = Api(database, api.desk.store, api.desk.publisher, api.desk.rules,
+                routes=[Route("GET", "/careless/{request_id}", careless, {200: "Me"}, tag="x")])  # fmt: skip
+    function = runtime.http_function("request-api", config=type(None), build=lambda _: whole)
+    function._handler = whole
+    client = serve.application(function).test_client()
+    ann, bob = (caller(email) for email in ("ann@example.org", "bob@example.org"))
+    asked = ann.ask("a private question").get_json()["request_id"]
+
+    got = [type(one)(client, one.key).get(f"/careless/{asked}").get_json() for one in (ann, bob)]
+
+    assert got == [{"content": "a private question"}, {"content": None}]
 
 
 def test_caller_is_told_what_is_left_and_when_to_come_back(served, database, caller, problem):

@@ -103,6 +103,17 @@ def test_key_without_a_wish_is_a_users_for_ever(database_url, made):
     assert found == [("user", "key", None)]
 
 
+def test_scopes_are_kept(database_url, made):
+    """Only what was named; without any, all that the role may."""
+    made("--scopes", "requests:read, data")
+    made()
+
+    assert run(database_url, "select scopes from api_keys order by created_at") == [
+        (["requests:read", "data"],),
+        (None,),
+    ]
+
+
 def test_role_and_name_are_kept(database_url, made):
     """What was asked for is what is stored."""
     roles = ["admin", "service", "support", "user"]
@@ -189,6 +200,7 @@ def test_list_of_no_keys_is_empty(command):
         (("create", "--email"), "--email"),
         (("create", "--email", "a@b.example", "--role", "root"), "--role"),
         (("create", "--email", "a@b.example", "--expires-days", "soon"), "--expires-days"),
+        (("create", "--email", "a@b.example", "--scopes", "requests:read,everything"), "--scopes"),
         (("revoke",), "prefix"),
         (("list", "all"), "all"),
     ],

@@ -21,7 +21,9 @@ LATE = 60.0  # seconds after which a nudge should have helped
 class WantedLetters(Page):
     """Which dead letters."""
 
-    type: Annotated[str | None, Field(max_length=255, description="Only events of this type.")] = None
+    type: Annotated[
+        str | None, Field(max_length=255, pattern=r"^[A-Za-z0-9._-]+$", description="Only events of this type.")
+    ] = None
     all: Annotated[bool, Field(description="Those replayed and closed, too.")] = False
 
 

@@ -39,6 +39,8 @@ def create(desk: Desk, call: Call) -> Answer:
 def revoke(desk: Desk, call: Call) -> Answer:
     """Make a key invalid from now on."""
     who, prefix = call.principal, call.path["prefix"]
+    if not keys.is_prefix(prefix):
+        raise Problem("not-found")
     desk.granted(who, "change", desk.keys.owner(prefix), f"key {prefix}")
     if not desk.keys.revoke(prefix):
         raise Problem("not-found")

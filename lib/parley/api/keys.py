@@ -2,7 +2,7 @@
 API keys on the command line.
 
     python -m parley.api.keys create --email you@example.org [--role user|support|admin|service] [--name laptop]
-                                     [--expires-days 90]
+                                     [--scopes requests:read,requests:write] [--expires-days 90]
     python -m parley.api.keys list
     python -m parley.api.keys revoke PREFIX
 """
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
 from parley.api import bodies
-from parley.domain.keys import Role
+from parley.domain.keys import Role, Scope
 from parley.errors import Misconfigured, Unavailable
 
 LONGEST = 3650  # days
@@ -42,7 +42,8 @@ def main(arguments: list[str], url: str | None) -> int:
 def _run(options: argparse.Namespace, store: Keys) -> int:
     match options.command:
         case "create":
-            print(store.create(email=options.email, role=options.role, name=options.name, days=options.expires_days))
+            made = {"role": options.role, "name": options.name, "days": options.expires_days, "scopes": options.scopes}
+            print(store.create(email=options.email, **made))
             print("This key is shown only now; keep it.", file=sys.stderr)
         case "revoke":
             if not store.revoke(options.prefix):
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--email", type=_email, required=True)
     create.add_argument("--role", choices=get_args(Role), default="user")
     create.add_argument("--name", default="key")
+    create.add_argument("--scopes", type=_scopes, metavar="A,B", help="only these; without, all that the role may")
     create.add_argument("--expires-days", type=_days, metavar=f"1…{LONGEST}")
     commands.add_parser("list", help="show all keys")
     commands.add_parser("revoke", help="make a key invalid").add_argument("prefix")
@@ -74,6 +76,13 @@ def _email(text: str) -> str:
         return bodies.NamedUser(email=text.strip()).email
     except ValidationError:
         raise argparse.ArgumentTypeError("is no e-mail address") from None
+
+
+def _scopes(text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",")]
+    if not set(found) <= set(get_args(Scope)):
+        raise argparse.ArgumentTypeError(f"must be some of {', '.join(get_args(Scope))}")
+    return found
 
 
 def _days(text: str) -> int:

@@ -49,6 +49,7 @@ from parley.recovery import Standby
 log = logging.getLogger("parley.api")
 
 BODY = 64 << 10  # bytes
+_NAMED = frozenset({"data", "keys"})  # what a service may do for somebody else only when its key says so
 
 RESOURCES = (
     asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, people, keyring, admin,
@@ -140,6 +141,8 @@ class Api:
             self._count(self._limits, who)
         if route.roles is not None and who.role not in route.roles:
             raise Problem("forbidden")
+        if who.actor_id and who.scopes is None and route.scope in _NAMED:
+            raise Problem("forbidden", detail=f"To do that for somebody else, a key needs the scope {route.scope}.")
         if not who.may(route.scope):
             raise Problem("forbidden", detail=f"This key lacks the scope {route.scope}.")
         return who

@@ -64,6 +64,11 @@ def prefix(key: str) -> str | None:
     return match[1] if match else None
 
 
+def is_prefix(text: str) -> bool:
+    """Whether a text may be the prefix of a key."""
+    return len(text) == 8 and all(letter in _ALPHABET for letter in text)
+
+
 def digest(key: str) -> bytes:
     """Give what is stored of a key. It is random, so one round of SHA-256 is enough."""
     return hashlib.sha256(key.encode()).digest()
