@@ -7,7 +7,7 @@ export PYTHON
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: help run dev ask inject test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
-        slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge suppressed dead-letters lock clean \
+        demo slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge suppressed dead-letters lock clean \
         setup setup-tests
 
 help: ## this text
@@ -22,6 +22,9 @@ dev: setup ## the same with one process per function
 ask: export QUESTION = $(value Q)
 ask: setup ## ask a question: make ask Q="How do I reset my password?"
 	@$(PY) -m standalone.ask "$$QUESTION"
+
+demo: setup-tests ## a whole conversation in Slack, in the terminal: laptop, policy, approval by a button, ticket
+	@$(PY) -m devkit.demo $(ARGS)
 
 test: setup-tests ## set everything up and run all tests
 	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack $(ARGS)

@@ -38,10 +38,12 @@ def main(path: Path) -> None:
             console.print(Text.assemble(("$ ", "bold green"), (f"parley {said}", "bold")))
             console.print(Text.from_ansi(printed(arguments, parley.home)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    svg = re.sub(
-        r"@font-face \{.*?\}", "", console.export_svg(title="parley"), flags=re.DOTALL
-    )  # fonts are the reader's
-    path.write_text(svg, encoding="utf-8")
+    path.write_text(svg(console, "parley"), encoding="utf-8")
+
+
+def svg(console: Console, title: str) -> str:
+    """Give what a console has recorded as a picture, with the reader's own fonts."""
+    return re.sub(r"@font-face \{.*?\}", "", console.export_svg(title=title), flags=re.DOTALL)
 
 
 def printed(arguments: tuple[str, ...], home: Path) -> str:
