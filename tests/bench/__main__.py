@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import agent, protocol, starting, turning
+from bench import agent, delivering, protocol, starting, turning
 from devkit.aws import Amazon
 from devkit.installation import QUICK, Installation
 from devkit.mailbox import Mailbox
@@ -35,7 +35,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("what", nargs="*", help="starts, turns, agent; all of them when none is named")
+    parser.add_argument("what", nargs="*", help="starts, turns, agent, deliveries; all of them when none is named")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--json", type=Path)
@@ -46,6 +46,7 @@ def main() -> None:
             "starts": lambda: starts(there, options.runs),
             "turns": lambda: turns(there, options.runs, options.seconds),
             "agent": lambda: agent.show(console, options.runs),
+            "deliveries": lambda: delivering.show(console, options.runs, options.seconds),
         }
         found = {name: parts[name]() for name in options.what or parts}
     if options.json:
@@ -64,6 +65,7 @@ def starts(folder: Path, runs: int) -> dict[str, Any]:
         places = {
             "slack": {"workspace": "T1", "conversation": GENERAL}, "email": {"to": "ann@example.org"}, "test": {},
             "sms": {"to": "+15005550006"}, "webhook": {"url": hook.url, "integration": "bench"},
+            "teams": {"url": hook.url, "integration": "bench"},
         }  # fmt: skip
         events = starting.Events(database, slack, places)
         keys = amazon.credentials

@@ -57,13 +57,13 @@ def measure(command: list[str], folder: Path, env: Mapping[str, str], port: int,
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=quiet, stderr=quiet)
     try:
-        while _ask(port, "GET", "/health/readiness") != 200:
+        while ask(port, "GET", "/health/readiness") != 200:
             if process.poll() is not None:
                 raise RuntimeError(f"{folder.name} does not start")
             time.sleep(0.001)
         ready = time.perf_counter() - begun
         idle = _megabytes(process.pid)
-        status = _ask(port, "POST", post.path, post.headers, post.body)
+        status = ask(port, "POST", post.path, post.headers, post.body)
         answered = time.perf_counter() - begun
         if status not in post.expected:
             raise RuntimeError(f"{folder.name} answered {status}")
@@ -85,7 +85,7 @@ SERVE = [sys.executable, "-m", "parley.serve", "."]
 class Events:
     """Makes the event that each function does its whole work for: a row waits in the database, a vendor listens."""
 
-    def __init__(self, database: Database, slack: SlackStandIn, places: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, database: Database, slack: SlackStandIn | None, places: Mapping[str, dict[str, Any]]) -> None:
         self._requests = Requests(database)
         self._users = Users(database)
         self._slack = slack
@@ -104,6 +104,7 @@ class Events:
         return special[name]() if name in special else self._ready(name.removeprefix("deliver-"))
 
     def _from_slack(self) -> Post:
+        assert self._slack, "there is a stand-in for Slack"
         ts = self._slack.say(GENERAL, ALICE, f"<@{BOT_USER}> hello")
         body = json.dumps(self._slack.events_for(ts)[0]).encode()
         headers = {**sign(self._slack.signing_secret, body, int(time.time())), "Content-Type": "application/json"}
@@ -149,7 +150,8 @@ def _binary(event: envelope.Event) -> Post:
     return Post(*envelope.to_binary(event))
 
 
-def _ask(port: int, method: str, path: str, headers: Mapping[str, str] = {}, body: bytes = b"") -> int:
+def ask(port: int, method: str, path: str, headers: Mapping[str, str] = {}, body: bytes = b"") -> int:
+    """Call a process; gives the status, 0 while it does not listen."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, body, dict(headers))
