@@ -303,6 +303,33 @@ class Secrets(Model):
     overlap_until: datetime
 
 
+class QuietHours(Model):
+    """A user's own quiet hours and time zone; null is what holds for everybody."""
+
+    begin: str | None = Field(alias="from")
+    until: str | None
+    timezone: str | None
+
+
+class Circuit(Model):
+    """Trouble that many deliveries share."""
+
+    name: str = Field(description="Whose: slack:<workspace>, email, webhook:<id of the setting> …")
+    failures: int
+    reason: str | None
+    code: str | None
+    parked: int = Field(description="Deliveries that wait for its end.")
+    failing_since: datetime
+    opened_at: datetime
+    next_try_at: datetime
+
+
+class Circuits(Model):
+    """What somebody should see to."""
+
+    items: list[Circuit]
+
+
 class Replay(Model):
     """How many deliveries are due once more."""
 

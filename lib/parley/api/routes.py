@@ -23,6 +23,7 @@ from parley.api import (
     admin,
     asking,
     bodies,
+    circuits,
     cors,
     deliveries,
     explaining,
@@ -31,6 +32,7 @@ from parley.api import (
     links,
     notifications,
     people,
+    quiet,
     requests,
     sessions,
     slack_install,
@@ -52,8 +54,8 @@ BODY = 64 << 10  # bytes
 _NAMED = frozenset({"data", "keys"})  # what a service may do for somebody else only when its key says so
 
 RESOURCES = (
-    asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, people, keyring, admin,
-    about, slack_install,
+    asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, quiet, circuits, people,
+    keyring, admin, about, slack_install,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 

@@ -67,11 +67,11 @@ class World:
 
 
 @contextmanager
-def serving(url, broker, log):
+def serving(url, broker, log, **more):
     """request-api on this database."""
     settings = {"DATABASE_URL": url, "K_SINK": broker, "WEBHOOK_SIGNING_KEY": SIGNING_KEY, "THREADS": "6"}
     settings["CONFIG_DIR"] = str(FUNCTIONS.parent / "config")
-    with FunctionProcess(FUNCTIONS / "request-api", log, **settings) as process:
+    with FunctionProcess(FUNCTIONS / "request-api", log, **settings, **more) as process:
         yield process
 
 

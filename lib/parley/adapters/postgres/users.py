@@ -36,6 +36,16 @@ class Users:
         assert row, "a request's user exists"
         return row["email"], row["groups"]
 
+    def quiet(self, user_id: UUID) -> Row:
+        """Give a user's own quiet hours and time zone."""
+        row = self._database.row("quiet_hours", user_id=user_id)
+        assert row, "the user exists"
+        return row
+
+    def set_quiet(self, user_id: UUID, begin: str | None, until: str | None, timezone: str | None) -> None:
+        """Set a user's quiet hours, None for those of everybody; a time zone of None stays as it is."""
+        self._database.run("set_quiet_hours", user_id=user_id, begin=begin, until=until, timezone=timezone)
+
     def plan_inputs(self, user_id: UUID) -> Row:
         """Give what a delivery plan needs: email, timezone, overrides, slack identities."""
         row = self._database.row("plan_inputs", user_id=user_id)

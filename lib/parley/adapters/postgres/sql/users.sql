@@ -38,3 +38,11 @@ select u.email, u.timezone, u.quiet_from, u.quiet_until,
        coalesce((select jsonb_agg(n.value order by n.created_at)
                    from user_identities n where n.user_id = u.id and n.kind = 'slack'), '[]') as slack
   from users u where u.id = %(user_id)s
+
+-- name: quiet_hours
+select to_char(quiet_from, 'HH24:MI') as quiet_from, to_char(quiet_until, 'HH24:MI') as quiet_until, timezone
+  from users where id = %(user_id)s
+
+-- name: set_quiet_hours
+update users set quiet_from = %(begin)s::time, quiet_until = %(until)s::time, timezone = coalesce(%(timezone)s, timezone)
+ where id = %(user_id)s
