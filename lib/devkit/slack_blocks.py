@@ -6,7 +6,7 @@ Sources: https://docs.slack.dev/reference/block-kit/blocks (limits of each block
          https://docs.slack.dev/messaging/message-metadata
 Characters are counted in UTF-16 units. The sums of 13,200 characters for all blocks and of 10,000 for all cells of a
 message's tables are observed limits, not documented ones. A text above 40,000 characters is refused where Slack may
-cut it. Left out: the elements of actions and inputs; attachments; the size of metadata.
+cut it. Left out: elements of actions other than buttons, inputs; attachments; the size of metadata.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -129,6 +129,54 @@ def _check_metadata(metadata: Any) -> None:
         raise Refused("invalid_metadata_schema")
 
 
+def _actions(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _elements(block, 25, {"button": _button})
+
+
+def _context_actions(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _elements(block, 5, {"feedback_buttons": _feedback, "icon_button": lambda _: iter(())})
+
+
+def _elements(
+    block: Mapping[str, Any], most: int, known: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]]
+) -> Iterator[tuple[str, str]]:
+    elements = block.get("elements")
+    if not isinstance(elements, list) or not 1 <= len(elements) <= most:
+        yield f"must have 1 to {most} items", "/elements"
+        return
+    for number, element in enumerate(elements):
+        check = known.get(str(element.get("type"))) if isinstance(element, dict) else None
+        for fault, where in check(element) if check else ():
+            yield fault, f"/elements/{number}{where}"
+
+
+def _button(element: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _text(element.get("text"), 75, "/text", ("plain_text",))
+    yield from _short(element, {"action_id": 255, "value": 2_000, "url": 3_000})
+    if element.get("style", "primary") not in ("primary", "danger"):
+        yield "must be one of: primary, danger", "/style"
+
+
+def _feedback(element: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _short(element, {"action_id": 255})
+    for name in ("positive_button", "negative_button"):
+        button = element.get(name)
+        if not isinstance(button, dict):
+            yield f"missing required field: {name}", ""
+            continue
+        for fault, where in (
+            *_text(button.get("text"), 75, "/text", ("plain_text",)),
+            *_short(button, {"value": 2_000}),
+        ):
+            yield fault, f"/{name}{where}"
+
+
+def _short(element: Mapping[str, Any], limits: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    for name, longest in limits.items():
+        if name in element and length(str(element[name])) > longest:
+            yield f"must be less than {longest + 1} characters", f"/{name}"
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]] = {
     "section": _section,
     "header": lambda block: _text(block.get("text"), 150, "/text", ("plain_text",)),
@@ -137,4 +185,6 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]] 
     "rich_text": slack_rich_text.block,
     "table": slack_rich_text.table,
     "divider": _divider,
+    "actions": _actions,
+    "context_actions": _context_actions,
 }

@@ -68,6 +68,20 @@ class Screen(Protocol):
     def remove(self, begun: Begun, ts: str) -> None: ...
 
 
+@dataclass
+class _View:
+    """Whether a message still grows or is edited, and what the last edit said."""
+
+    editing: bool = False
+    edited: str = ""
+
+    def wanted(self, script: Script) -> str:
+        """Give what is to be shown next."""
+        if not self.editing:
+            return script.more()
+        return script.said if script.said != self.edited else ""
+
+
 class Both:
     """The handler of a channel that delivers answers, and shows them as they are written."""
 
@@ -140,22 +154,19 @@ class Streams:
 
     def _follow(self, begun: Begun) -> None:
         until, kept = self._clock() + self._longest, self._clock()
-        script, told, last, editing = Script(), "", 0.0, False
+        script, told, last, view = Script(), "", 0.0, _View()
         self._catch_up(script, begun)
-        while script.ended is None and self._clock() < until and not self._leaving():
+        while self._clock() < until and not self._leaving():
             script.read(self._store.events(begun.request_id, script.seq))
-            editing = editing or self._begun_anew(script, begun)
+            if script.ended:
+                break
+            self._begun_anew(script, begun, view)
             now = self._clock()
             if script.status != told and not script.said:
                 told = script.status
                 self._screen.status(begun, told)
-            if now - last >= (EDITS if editing else EACH) and (more := script.more()):
-                try:
-                    self._show(script, begun, more, editing=editing)
-                except StreamOver as over:
-                    if not over.editable:
-                        raise
-                    editing = True  # its five minutes are over, or an approval came between
+            if now - last >= (EDITS if view.editing else EACH) and (more := view.wanted(script)):
+                self._shown(script, begun, more, view)
                 last = now
             if now - kept > self._lease / 3:
                 if not self._store.advance(begun, begun.seq, self._lease):
@@ -163,7 +174,7 @@ class Streams:
                 kept = now
             self._sleep(self._beat)
         if script.ended in ("cancelled", "requires_action") and begun.ts:
-            self._rest(script, begun, editing=editing)
+            self._rest(script, begun, view)
 
     def _catch_up(self, script: Script, begun: Begun) -> None:
         """What another instance has shown is not shown again."""
@@ -171,14 +182,21 @@ class Streams:
             script.read(one for one in self._store.events(begun.request_id, 0) if one[0] <= begun.seq)
             script.shown, script.anew = len(script.more()), False
 
-    def _begun_anew(self, script: Script, begun: Begun) -> bool:
-        if script.anew and begun.ts:
+    def _begun_anew(self, script: Script, begun: Begun, view: "_View") -> None:
+        if script.anew and begun.ts and not view.editing:
             self._screen.stop(begun)
-            return True
+            view.editing = True
         script.anew = False
-        return False
 
-    def _show(self, script: Script, begun: Begun, more: str, *, editing: bool) -> None:
+    def _shown(self, script: Script, begun: Begun, more: str, view: "_View") -> None:
+        try:
+            self._show(script, begun, more, view)
+        except StreamOver as over:
+            if not over.editable:
+                raise
+            view.editing = True  # its five minutes are over, or an approval came between
+
+    def _show(self, script: Script, begun: Begun, more: str, view: "_View") -> None:
         if begun.ts is None:
             ts = self._screen.start(begun)
             if not self._store.opened(begun, ts):
@@ -188,14 +206,24 @@ class Streams:
         if not self._store.advance(begun, script.seq, self._lease):
             raise StreamOver("somebody else follows it, or the answer is there")
         begun.seq = script.seq
-        if editing:
-            self._screen.edit(begun, script.said)
-        else:
+        if not view.editing:
             self._screen.append(begun, more)
-        script.shown += len(more)
+            script.shown += len(more)
+            return
+        self._screen.edit(begun, more)
+        view.edited = more
+        if not self._store.advance(begun, begun.seq, self._lease):
+            self._repair(script, begun)
 
-    def _rest(self, script: Script, begun: Begun, *, editing: bool) -> None:
-        if not editing and (more := script.more(last=True)):
+    def _repair(self, script: Script, begun: Begun) -> None:
+        """The answer came while we edited: nobody knows which was last, so it is put there once more."""
+        script.read(self._store.events(begun.request_id, script.seq))
+        if script.result:
+            self._screen.edit(begun, script.result)
+        raise StreamOver("the answer is there")
+
+    def _rest(self, script: Script, begun: Begun, view: "_View") -> None:
+        if not view.editing and (more := script.more(last=True)):
             self._screen.append(begun, more)
         self._screen.stop(begun)
         if script.ended == "cancelled":

@@ -178,6 +178,45 @@ def test_a_text_that_is_begun_anew_is_edited(asked, streams, workspace):
     assert message["text"] == "Right *beginning* and end"
 
 
+def test_a_shorter_text_after_a_longer_one_is_shown(asked, streams, workspace):
+    """What is begun anew need not be as long as what was said before."""
+    steps = [
+        tell(asked, text("A beginning that goes on for a while")),
+        tell(asked, ("reset", {"step": 0}), text("Short.")),
+        lambda: None,
+    ]
+
+    streams(steps, longest=20)(started(asked[1]))
+
+    assert [m["text"] for m in workspace.messages(from_bot=True)] == ["Short."]
+
+
+def test_an_edit_that_overtakes_the_answer_is_made_good(asked, streams, workspace, deliver_answer, database):
+    """The answer came between our last look and our edit: it stands there in the end."""
+
+    class Slow(SlackScreen):
+        def edit(self, begun, text):
+            if "late" in text:
+                deliver_answer(asked, "The whole answer")
+            super().edit(begun, text)
+
+    steps = [
+        tell(asked, text("Wrong")),
+        tell(asked, ("reset", {"step": 0}), text("Right")),
+        tell(asked, text(" and late")),
+    ]
+    times = iter(range(1, 10**6))
+    screen = Slow(lambda *_: SlackApi(workspace.token, workspace.api_url))
+
+    Streams(
+        StreamRows(database), screen, patience=0, longest=40, clock=lambda: 2.0 * next(times),
+        sleep=lambda _: steps.pop(0)() if steps else None,
+    )(started(asked[1]))  # fmt: skip
+
+    (message,) = workspace.messages(from_bot=True)
+    assert message["text"] == "The whole answer"
+
+
 def test_a_failure_is_said_where_the_answer_was_begun(asked, streams, workspace, deliver_answer):
     """Half an answer is replaced by what went wrong."""
     steps = [tell(asked, text("Half an ans")), lambda: deliver_answer(asked, "It took too long.", "failed")]

@@ -30,6 +30,7 @@ class Script:
     status: str = THINKING
     ended: str | None = None
     anew: bool = False  # a text was discarded that may have been shown
+    result: str = ""  # the whole answer, when it is there
     shown: int = 0  # characters of `said` that are in the stream
 
     def read(self, events: Iterable[tuple[int, str, dict[str, Any]]]) -> None:
@@ -47,6 +48,7 @@ class Script:
                 self.status = THINKING
             elif kind in ENDINGS:
                 self.ended = kind
+                self.result = str((data.get("result") or {}).get("text") or "")
             elif kind == "status" and data.get("status") == "running":
                 self.ended = None
 
