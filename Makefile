@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask inject test test-plans test-llama-stack eval llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
+.PHONY: help run dev ask inject test test-plans test-llama-stack eval tools llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
         demo slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge suppressed dead-letters lock clean \
         setup setup-tests
 
@@ -34,6 +34,9 @@ test-plans: setup-tests ## delivery plans against the oracle: make test-plans CA
 
 test-llama-stack: setup-tests ## the tests with a real Llama Stack server (half a gigabyte, installed once)
 	@PYTHONPATH=lib .venv/bin/python -m pytest tests/llama_stack $(ARGS)
+
+tools: setup ## hold config/tools against what its servers offer (TOOL_SIGNING_KEY, MCP_URLS)
+	@$(PY) -m parley.adapters.tool_check
 
 eval: setup-tests ## hold conversations k times and judge their ends: make eval ARGS="--url http://host:8321 --model M"
 	@PYTHONPATH=lib:tests .venv/bin/python -m evals $(ARGS)
