@@ -22,5 +22,5 @@ def deliveries(desk: Desk, call: Call) -> Answer:
 
 ROUTES = (
     Route("GET", "/api/v1/requests/{request_id}/deliveries", deliveries, {200: "RequestDeliveries"}, tag="deliveries",
-          scope="deliveries:read", name="list_request_deliveries"),
+          scope="deliveries:read", problems=("gone",), name="list_request_deliveries"),
 )  # fmt: skip
