@@ -117,19 +117,20 @@ def test_test_channel_shows_what_it_would_have_sent(world):
     assert body["result"]["text"][:20] in str(attempts[-1]["sent"])
 
 
-def test_dead_webhook_ends_in_the_dead_letters_with_its_reason(world):
-    """A receiver that is not there: the Trigger retries, then the event is kept whole, with why."""
+def test_dead_webhook_is_tried_by_its_schedule_and_leaves_no_dead_letter(world):
+    """A receiver that is not there: the broker's retry at once, then the delivery's own pauses, with why."""
     world.put("/api/v1/users/me/integrations/webhook", {"config": {"url": "http://127.0.0.1:9/nobody"}})
     body = world.ask("how do I book a meeting room", delivery={"channels": ["webhook"]}).json()
 
-    query = "select code, reason, event->>'type', event->'data'->>'request_id' from dead_letters where subject = %s"
-    [(delivery_id,)] = world.rows("select id::text from deliveries where request_id = %s", body["request_id"])
-    [(code, reason, kind, request_id)] = world.until(lambda: world.rows(query, delivery_id), 90)
-    attempts = world.rows("select outcome, reason from delivery_attempts where delivery_id = %s", delivery_id)
-    assert (code, kind, request_id) == (503, "parley.response.ready", body["request_id"])
-    assert "receiver" in reason
-    assert len(attempts) > 1
-    assert {outcome for outcome, _ in attempts} == {"retry"}
+    query = (
+        "select id::text, reason, not_before - now() > interval '3 minutes' as waits from deliveries"
+        " where request_id = %s and failures = 2 and state = 'queued'"
+    )
+    [(delivery_id, reason, waits)] = world.until(lambda: world.rows(query, body["request_id"]), 90)
+    attempts = world.rows("select outcome from delivery_attempts where delivery_id = %s", delivery_id)
+    assert ("receiver" in reason, waits) == (True, True)
+    assert attempts == [("retry",), ("retry",)]
+    assert world.rows("select 1 from dead_letters where subject = %s", delivery_id) == []
 
 
 def test_malformed_event_is_refused_at_the_door(world):
