@@ -26,8 +26,16 @@ ask: setup ## ask a question: make ask Q="How do I reset my password?"
 demo: setup-tests ## a whole conversation in Slack, in the terminal: laptop, policy, approval by a button, ticket
 	@$(PY) -m devkit.demo $(ARGS)
 
+.PHONY: link test-browser pictures
+link: setup ## print a link that signs you in on the page of what runs here, once
+	@$(PY) -m standalone.link
+
 test: setup-tests ## set everything up and run all tests
-	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack $(ARGS)
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack --ignore=tests/browser $(ARGS)
+
+test-browser: setup-tests ## the page in a real Chromium (installed when it is missing and we may)
+	@sh lib/devkit/chromium.sh
+	@PYTHONPATH=lib .venv/bin/python -m pytest tests/browser $(ARGS)
 
 test-plans: setup-tests ## delivery plans against the oracle: make test-plans CASES=100000
 	@PLAN_CASES=$(or $(CASES),100000) PYTHONPATH=lib .venv/bin/python -m pytest tests/domain/test_plan_oracle.py $(ARGS)

@@ -32,7 +32,7 @@ from parley.errors import Misconfigured, Unavailable
 from parley.knowledge.embedding import Embedded, embedding
 from parley.knowledge.folder import look
 from parley.knowledge.load import load
-from standalone import banner, host, settings
+from standalone import banner, host, link, settings
 from standalone.broker import Broker
 from standalone.front import Front
 from standalone.ingress import ingress_app
@@ -128,13 +128,12 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     stack.enter_context(Ticks(wiring, subscribers, every=chosen.tick_seconds))
     ports, pids = (functions.ports, functions.pids()) if isinstance(functions, host.Processes) else ({}, {})
     facts = banner.Facts(
-        port, broker_port, key, url, prepared["migrations"], prepared["documents"], _model(env), ports, pids
-    )
+        port, broker_port, key, url, prepared["migrations"], prepared["documents"], _model(env), ports, pids,
+        user=chosen.api_user, sign_in="" if chosen.k_service else link.address(port, link.made(url, chosen.api_user)),
+    )  # fmt: skip
     if isinstance(functions, host.Processes):
         return Running(None, broker, facts)
-    front = Front(
-        functions.apps, functions.functions, ingress, lambda: banner.page(broker.stats()), is_public=_is_public(chosen)
-    )
+    front = Front(functions.apps, functions.functions, ingress, is_public=_is_public(chosen))
     return Running(front, broker, facts)
 
 

@@ -1,13 +1,12 @@
 """What a person sees at the start: where it listens, how to ask, how to go on from here."""
 
-import html
 import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -29,6 +28,8 @@ class Facts:
     model: str | None = None  # and where it is; None: answers come from the knowledge base
     ports: Mapping[str, int] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
+    user: str = ""
+    sign_in: str = ""  # a link that signs the user in on the page, once
 
 
 def write(facts: Facts, path: Path) -> None:
@@ -65,6 +66,8 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
         f"{bold}Parley is running{off} on {base} ({how})",
         f"{dim}{state}{off}",
         "",
+        f"{bold}Open{off} (signs you in, once; `make link` prints another):",
+        f"  {facts.sign_in}",
         f"{bold}Ask{off} (the answer comes back in the same call):",
         f"  {curl}",
         f"{bold}Ask without waiting{off}: add  -H 'Prefer: respond-async'  and follow the `links` of the answer",
@@ -75,20 +78,6 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
         f"{bold}Stop{off}: Ctrl-C",
     ]
     print("\n".join(lines), file=out, flush=True)
-
-
-def page(stats: Mapping[str, Any]) -> str:
-    """Give a page that shows what the local broker has done."""
-    rows = "".join(
-        f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(json.dumps(value))}</td></tr>"
-        for name, value in stats.items()
-    )
-    return (
-        "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2><title>Parley</title>"
-        "<style>body{font:16px/1.5 system-ui;margin:3em auto;max-width:50em;color-scheme:light dark}"
-        "th{text-align:left;padding-right:2em;font-weight:500}</style>"
-        f"<h1>Parley</h1><p>The local broker, since its start:</p><table>{rows}</table>"
-    )
 
 
 def _place(url: str) -> str:

@@ -3,13 +3,14 @@ The one door of the single process: paths to functions.
 
     /slack/install, /slack/oauth_redirect   request-api
     /slack/…            slack-ingest
+    /, /chat, /console, /sign-in, /page/…   request-api: the page
     /api/…, /openapi…, /r/…   request-api
     /functions/NAME/…   any function, as the broker would call it (for `func invoke` and `kn event`)
     /NS/BROKER, /-/broker, POST /   the local broker
     /health/…           of the whole
 
-Where others than this machine can reach the door, only /slack, /api and /health are open: they ask for a signature or a
-key, and an event for neither.
+Where others than this machine can reach the door, only /slack, the page, /api and /health are open: they ask for a
+signature, a sign-in or a key, and an event for none of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +28,12 @@ _PREFIXES = {
     "/api": "request-api",
     "/openapi": "request-api",
     "/r/": "request-api",
+    "/page/": "request-api",
+    "/chat": "request-api",
+    "/console": "request-api",
+    "/sign-in": "request-api",
 }
+_DOOR = "/"  # the page, for browsers; events are posted there
 
 
 class Front:
@@ -38,14 +44,12 @@ class Front:
         apps: Mapping[str, Wsgi],
         functions: Mapping[str, Function],
         ingress: Wsgi,
-        status: Callable[[], str],
         *,
         is_public: bool = False,
     ) -> None:
         self._apps = apps
         self._functions = functions
         self._ingress = ingress
-        self._status = status
         self._is_public = is_public
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -55,12 +59,12 @@ class Front:
                 return self._apps[name](environ, start_response)
         if path.startswith("/health/"):
             return self._health(path, start_response)
+        if path == _DOOR and environ["REQUEST_METHOD"] in ("GET", "HEAD") and "request-api" in self._apps:
+            return self._apps["request-api"](environ, start_response)
         if self._is_public:
             return _text(start_response, "404 Not Found", "nothing is here")
         if path.startswith("/functions/"):
             return self._function(environ, start_response)
-        if path == "/" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            return _text(start_response, "200 OK", self._status(), "text/html; charset=utf-8")
         return self._ingress(environ, start_response)
 
     def _function(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -9,6 +9,7 @@ from parley.api.about import DESCRIPTION
 from parley.api.problems import TITLES
 from parley.api.routes import ROUTES
 
+PAGE = {"/chat", "/console", "/sign-in", "/page/{digest}/{file}", "/api/v1/session"}
 OUTSIDE = {"/", "/health/liveness", "/health/readiness", "/static/<path:filename>"}  # parliament's own
 
 
@@ -69,7 +70,14 @@ def test_only_public_routes_ask_for_nothing(document):
     """Whoever adds a door without a lock says so here."""
     public = {path for path, methods in document["paths"].items() for one in methods.values() if not one["security"]}
 
-    assert public == {"/openapi.json", "/api/v1/reference", "/r/{token}", "/slack/install", "/slack/oauth_redirect"}
+    assert public == {
+        "/openapi.json",
+        "/api/v1/reference",
+        "/r/{token}",
+        "/slack/install",
+        "/slack/oauth_redirect",
+        *PAGE,
+    }
 
 
 def test_description_is_served(client):

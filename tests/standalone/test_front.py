@@ -58,19 +58,25 @@ def front(bench, trigger, workers):
         name: runtime.event_function(name, takes=None, config=Nothing, build=lambda _, name=name: workers[name])
         for name in NAMES
     }
-    parts = ({name: app(name) for name in NAMES}, functions, ingress_app(broker), lambda: "<h1>state")
+    parts = ({name: app(name) for name in NAMES}, functions, ingress_app(broker))
     client = Client(Front(*parts))
     client.broker = broker
     client.public = Client(Front(*parts, is_public=True))
     return client
 
 
-@pytest.mark.parametrize("path", ["/", "/functions/recover/", "/functions/agent-turn/", "/parley/parley", "/-/broker"])
+@pytest.mark.parametrize("path", ["/functions/recover/", "/functions/agent-turn/", "/parley/parley", "/-/broker"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_door_that_others_can_reach_takes_no_event_and_shows_nothing(front, path, method):
     """What asks for neither a signature nor a key is open to this machine alone."""
     answer = front.public.open(path, method=method, headers=EVENT, data=b"{}")
     assert answer.status_code == 404
+    assert front.broker.stats()["accepted"] == 0
+
+
+def test_no_event_is_taken_at_the_root_of_a_door_that_others_can_reach(front):
+    """A browser gets the page there; whoever posts gets nothing."""
+    assert front.public.post("/", headers=EVENT, data=b"{}").status_code == 404
     assert front.broker.stats()["accepted"] == 0
 
 
@@ -155,14 +161,14 @@ def test_state_of_the_broker_is_behind_the_same_door(front):
     assert front.get("/-/broker").json["accepted"] == 1
 
 
-def test_root_shows_a_page(front):
+@pytest.mark.parametrize("path", ["/", "/chat", "/console", "/sign-in", "/page/1/chat.js"])
+def test_a_browser_gets_the_page(front, path):
     """
-    A browser gets HTML, a HEAD the same headers; nothing of it is an event.
+    From request-api, also where others can reach the door; nothing of it is an event.
     """
-    shown = front.get("/")
-
-    assert (shown.status_code, shown.mimetype, shown.text) == (200, "text/html", "<h1>state")
-    assert front.head("/").status_code == 200
+    assert front.get(path).text.startswith("request-api GET")
+    assert front.public.get(path).text.startswith("request-api GET")
+    assert front.head(path).status_code == 200
     assert front.broker.stats()["accepted"] == 0
 
 

@@ -531,3 +531,16 @@ class Me(Model):
     role: Role
     scopes: list[str] | None
     acting_for: bool = Field(description="A service key acts for this user.")
+
+
+class Browser(Model):
+    """Who is signed in on this browser."""
+
+    ways: list[Literal["key", "oidc"]] = Field(description="How one can sign in.")
+    me: Me | None
+
+
+class SignedIn(Model):
+    """Who has signed in."""
+
+    me: Me

@@ -157,6 +157,12 @@ class Feedback(Strict):
     comment: Annotated[Clean, Field(max_length=2000)] | None = None
 
 
+class SignIn(Strict):
+    """What somebody signs in with."""
+
+    key: Annotated[Clean, Field(min_length=1, max_length=200, description="An API key, or the secret of a link.")]
+
+
 class Escalate(Strict):
     """Why people should look at it."""
 

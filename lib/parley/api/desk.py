@@ -15,6 +15,7 @@ from parley.adapters.postgres.conversations import Conversations
 from parley.adapters.postgres.database import Database, also_seeing, seeing
 from parley.adapters.postgres.escalations import Escalations
 from parley.adapters.postgres.privacy import Privacy
+from parley.adapters.postgres.sign_ins import SignIns
 from parley.adapters.postgres.staff import Staff
 from parley.adapters.postgres.users import Users
 from parley.api import access, views
@@ -89,6 +90,10 @@ class Desk:
     @cached_property
     def keys(self) -> Keys:
         return Keys(self.database)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        return SignIns(self.database)
 
     @cached_property
     def users(self) -> Users:

@@ -24,6 +24,7 @@ from parley.api import (
     asking,
     bodies,
     circuits,
+    cookies,
     cors,
     deliveries,
     explaining,
@@ -31,10 +32,12 @@ from parley.api import (
     keyring,
     links,
     notifications,
+    pages,
     people,
     quiet,
     requests,
     sessions,
+    sign_in,
     slack_install,
     streams,
     webhooks,
@@ -55,7 +58,7 @@ _NAMED = frozenset({"data", "keys"})  # what a service may do for somebody else 
 
 RESOURCES = (
     asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, quiet, circuits, people,
-    keyring, admin, about, slack_install,
+    keyring, admin, about, slack_install, sign_in, pages,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 
@@ -76,17 +79,19 @@ class Api:
         standby: Standby | None = None,
         routes: Iterable[Route] = ROUTES,
     ) -> None:
-        keys, users = Keys(database), Users(database)
-        self._doorkeeper = Doorkeeper(keys, users, tokens=tokens, doors=tuple(doors))
         self.desk = Desk(database, store, publisher, rules)
+        all_doors = (*doors, cookies.door(self.desk.sign_ins))
+        self._doorkeeper = Doorkeeper(Keys(database), Users(database), tokens=tokens, doors=all_doors)
         self._limits = limits
         self._standby = standby
         self._routes = tuple(routes)
         self.ready = self.desk.views.ready
 
-    def __call__(self, _: flask.Request) -> Any:
-        """Answer at `/`, where nothing is."""
-        return _problem(Problem("not-found"))
+    def __call__(self, request: flask.Request) -> Any:
+        """Answer at `/`: the page on which people ask, and nothing for others."""
+        if request.method != "GET":
+            return _problem(Problem("not-found"))
+        return _response(pages.document("chat.html"))
 
     def close(self) -> None:
         """Give back connections."""

@@ -25,7 +25,7 @@ from parley.domain.escalation import place
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 12
+MIN_SCHEMA = 13
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.users import Users
 from parley.api.routes import ROUTES, Api
 
-EVERYBODY, STAFF, ADMIN, PUBLIC = "everybody", "staff", "admin", "public"
+EVERYBODY, STAFF, ADMIN, PUBLIC, PAGE = "everybody", "staff", "admin", "public", "our own page"
 
 # Whose thing the path names and what is done with it (access.py), or who may call it at all.
 TABLE = {
@@ -35,7 +35,8 @@ TABLE = {
     "stuck": STAFF, "list_dead_letters": STAFF, "replay_dead_letter": STAFF, "list_escalations": STAFF,
     "close_escalation": STAFF, "get_dead_letter": ADMIN, "list_audit_log": ADMIN,
     "read_link": PUBLIC, "openapi": PUBLIC, "reference": PUBLIC, "slack_install": PUBLIC,
-    "slack_oauth_redirect": PUBLIC,
+    "slack_oauth_redirect": PUBLIC, "chat_page": PUBLIC, "console_page": PUBLIC, "sign_in_page": PUBLIC,
+    "page_file": PUBLIC, "get_browser_session": PUBLIC, "sign_in": PAGE, "sign_out": PAGE,
 }  # fmt: skip
 MAY = {
     "own": {"owner"}, "see": {"owner", "support", "admin"}, "read": {"owner", "admin"}, "change": {"owner", "admin"},
@@ -49,12 +50,12 @@ BODIES = {
     "ask_cli": {"content": "Hi"}, "ask_tool": {"content": "Hi", "tool_id": "t", "trigger_event": "e"},
     "feedback": {"rating": "up"}, "escalate": {"reason": "why"}, "decide": {"decision": "deny", "digest": DIGEST},
     "create_session": {"title": "t"}, "change_session": {"title": "t"}, "create_key": {"name": "k"},
-    "create_integration": {"channel": "email"}, "put_integration": {"rank": 2},
+    "sign_in": {"key": "k"}, "create_integration": {"channel": "email"}, "put_integration": {"rank": 2},
 }  # fmt: skip
 BODIES["replay_deliveries"] = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 BODIES["rotate_secret"] = {}
 RECEIVERS = {"get_receiver", "rotate_secret", "enable_receiver", "replay_deliveries"}
-UNCONFIGURED = {"slack_install", "slack_oauth_redirect"}  # 404 without their settings, with tests of their own
+UNCONFIGURED = {"slack_install", "slack_oauth_redirect", "page_file"}  # 404 here, with tests of their own
 
 
 def name(route):
@@ -105,6 +106,8 @@ def expected(route, actor):
     """Give the statuses that are right."""
     who = TABLE[name(route)]
     good = set(route.answers)
+    if who == PAGE:  # with a cookie, and from a browser that says where the call comes from
+        return {403}
     if who == PUBLIC:
         return {404} if name(route) in UNCONFIGURED else good
     if actor in STRANGERS:

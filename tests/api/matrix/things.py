@@ -52,7 +52,7 @@ def made(database, rows, role="user"):
         "user_id": user_id, "request_id": answered, "delivery_id": delivery, "session_id": _session(rows, answered),
         "prefix": keys.prefix(other), "channel": "email", "letter_id": envelope.event_id("/x", letter.id, "http://x/"),
         "escalation_id": escalation["id"], "token": links.path(SIGNING_KEY, answered, until).removeprefix("/r/"),
-        "action_id": waiting[2],
+        "action_id": waiting[2], "digest": "0", "file": "chat.js",
     }  # fmt: skip
     return Things(user_id, key, {name: str(value) for name, value in path.items()} | {"waiting": str(waiting[0])})
 

@@ -3,7 +3,7 @@
 -- for the key itself: anybody may know the prefix.
 with found as (
     select id, digest, user_id, role, scopes, last_used_at from api_keys
-     where prefix = %(prefix)s and revoked_at is null and (expires_at is null or expires_at > now())
+     where prefix = %(prefix)s and kind = 'key' and revoked_at is null and (expires_at is null or expires_at > now())
 ), used as (
     update api_keys k set last_used_at = now() from found f
      where k.id = f.id and f.digest = %(digest)s
@@ -20,7 +20,7 @@ values (%(id)s, %(prefix)s, %(digest)s, %(user_id)s, %(role)s, %(name)s, %(scope
 select k.prefix, k.name, k.role, k.scopes, u.email, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
        coalesce(k.expires_at <= now(), false) as is_expired
   from api_keys k join users u on u.id = k.user_id
- where k.user_id = coalesce(%(user_id)s::uuid, k.user_id)
+ where k.kind = 'key' and k.user_id = coalesce(%(user_id)s::uuid, k.user_id)
  order by k.created_at
 
 -- name: key_owner_of_prefix

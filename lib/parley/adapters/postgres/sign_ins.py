@@ -1,0 +1,63 @@
+"""Sign-ins on the page: keys that live for hours, and links that sign in once. Only digests are stored."""
+
+from uuid import UUID
+
+from parley.adapters.postgres.database import Database
+from parley.domain import ids, keys
+from parley.domain.keys import Principal, Role
+
+LIVES = 12 * 3600.0  # seconds that a session lives, and a link until somebody has used it
+
+
+class SignIns:
+    """The store of sessions and links."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, who: Principal) -> str:
+        """Open a session for somebody; it may do what they may, and ends with their key. Gives its secret, once."""
+        scopes = None if who.scopes is None else sorted(who.scopes)
+        return self._insert("session", who.user_id, who.role, scopes=scopes, parent=who.key_id)
+
+    def principal(self, secret: str) -> Principal | None:
+        """Give who is signed in with this secret."""
+        prefix = keys.prefix(secret)
+        row = self._database.row("session_by_prefix", prefix=prefix) if prefix else None
+        if row is None or not keys.is_same(secret, row["digest"]):
+            return None
+        scopes = None if row["scopes"] is None else frozenset(row["scopes"])
+        return Principal(row["id"], row["user_id"], row["role"], scopes)
+
+    def close(self, secret: str) -> None:
+        """End a session."""
+        if prefix := keys.prefix(secret):
+            self._database.run("delete_session", prefix=prefix, digest=keys.digest(secret))
+
+    def link(self, user_id: UUID, role: Role) -> str:
+        """Make what signs somebody in, once. Gives its secret."""
+        return self._insert("link", user_id, role)
+
+    def redeem(self, secret: str) -> Principal | None:
+        """Give whom a link signs in, and forget it."""
+        prefix = keys.prefix(secret)
+        row = self._database.row("take_link", prefix=prefix, digest=keys.digest(secret)) if prefix else None
+        return Principal(None, row["user_id"], row["role"]) if row else None
+
+    def _insert(
+        self, kind: str, user_id: UUID, role: Role, *, scopes: list[str] | None = None, parent: UUID | None = None
+    ) -> str:
+        secret = keys.make()
+        self._database.run(
+            "insert_sign_in",
+            id=ids.new(),
+            prefix=keys.prefix(secret),
+            digest=keys.digest(secret),
+            user_id=user_id,
+            role=role,
+            scopes=scopes,
+            seconds=LIVES,
+            kind=kind,
+            parent=parent,
+        )
+        return secret
