@@ -2,7 +2,8 @@
 What a turn tells while it runs: its steps, the words of its answer as they come, its tools and sources.
 
 Written in batches: the first words at once, then some times a second, so that a stream of hundreds of tokens costs a
-handful of statements. What is told is already clean (`agents.safety`); the stored result decides.
+handful of statements; what is there at once is written with the end of the turn. What is told is clean already
+(`agents.safety`); the stored result decides.
 """
 
 import time
@@ -13,6 +14,7 @@ from parley.agents.safety import Stream
 from parley.domain.turn import Turn
 
 EVERY = 0.15  # seconds between two writes of a stream
+QUICK = 0.03  # seconds: what is said sooner than that after its step has begun may wait for the end of the turn
 
 Tell = Callable[..., Any]  # the store's: (turn, (type, data), …)
 
@@ -29,12 +31,14 @@ class Progress:
         self._clock = clock
         self._waiting: list[tuple[str, dict[str, Any]]] = []
         self._written = float("-inf")
+        self._begun = float("-inf")
         self._said = ""  # what of the present step waits to be written
         self._spoke = False  # whether the present step has said anything
 
     def begin(self, kind: str, name: str) -> None:
         """A step begins."""
         self._spoke = False
+        self._begun = self._clock()
         self._note("step", {"step": self._held.step, "kind": kind, "name": name, "state": "started"})
 
     def end(self, kind: str, name: str, step: int) -> None:
@@ -69,13 +73,20 @@ class Progress:
             self._written = self._clock()
             self._tell(self._held, *told)
 
+    def rest(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Give what waits, for whoever writes it in a transaction of its own."""
+        self._settle()
+        told, self._waiting = tuple(self._waiting), []
+        return told
+
     def _say(self, text: str) -> None:
         if not self._spoke:
             self._spoke = True
             if self._held.epoch > 1:  # another process may have begun to say it
                 self._note("reset", {"step": self._held.step})
         self._said += text
-        if self._clock() - self._written >= self._every:
+        now = self._clock()
+        if now - self._written >= self._every and now - self._begun >= QUICK:
             self.flush()
 
     def _note(self, kind: str, data: dict[str, Any]) -> None:

@@ -132,7 +132,7 @@ class Steps:
         hosts = self._agents.by_name[reply.agent].link_hosts
         text = clean(reply.text, hosts).strip() or self._agents.by_name[reply.agent].phrases.unsure
         progress.cite(reply.citations)
-        progress.flush()
+        held.untold = progress.rest()
         return loop.Reply(text, reply.citations, reply.agent, reply.forgets)
 
     def _ask(

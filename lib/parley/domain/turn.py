@@ -79,6 +79,7 @@ class Turn:
 
     Of the session: `summary` of what was said up to `summarised_to`, which `history` follows; `tainted` once text of
     strangers was read in it. `forgets`: the session begins anew after this turn. `escalation`: why a person is wanted.
+    `untold`: what of the progress log is written together with the end.
     """
 
     request_id: UUID
@@ -102,6 +103,7 @@ class Turn:
     tainted: bool = False
     forgets: bool = False
     escalation: str | None = None
+    untold: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def journaled(self, mark: str) -> Step | None:
         """Give the step of this fingerprint."""

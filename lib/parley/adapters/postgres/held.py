@@ -141,6 +141,9 @@ class HeldTurns:
         """
         with self._database.transaction() as tx:
             tx.send("lock_session_of", id=held.request_id)
+            if held.untold:
+                events = [{"type": kind, "data": data} for kind, data in held.untold]
+                tx.send("tell", id=held.request_id, epoch=held.epoch, told=Jsonb(events))
             row = tx.row(
                 "complete_request",
                 id=held.request_id,
