@@ -13,9 +13,10 @@ from psycopg import sql
 from shelves import Shelves, Synthetic
 
 from devkit.embedding import MODELS, embed
-from parley.adapters.postgres.knowledge import Knowledge, as_text, statement
+from parley.adapters.postgres.knowledge import Knowledge, statement
 from parley.adapters.postgres.library import Library
 from parley.adapters.postgres.users import Users
+from parley.adapters.postgres.vectors import half
 from parley.knowledge.load import Embedding
 
 GROUPS = ("hr", "it", "sales")
@@ -142,7 +143,7 @@ def test_the_index_is_walked_where_it_is_tried(shelves, module_database):
     """So the tests above are about it."""
     model = module_database.row("active_model")
     values = {
-        "bases": list(BASES), "question": "laptop", "reader": None, "vector": as_text(embed("laptop", 256)),
+        "bases": list(BASES), "question": "laptop", "reader": None, "vector": half(embed("laptop", 256)),
         "limit": 5, "depth": 40, "few": 0, "many": 1000, "words": 64,
     }  # fmt: skip
 

@@ -2,11 +2,14 @@
 
 import pytest
 from databases import run
+from pgvector import HalfVector
+from psycopg import sql
 from shelves import Shelves, Synthetic
 
 from devkit.embedding import embed
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.library import Library, Overtaken
+from parley.adapters.postgres.vectors import half
 from parley.errors import Unavailable
 from parley.knowledge.load import Embedding, load, texts
 
@@ -170,3 +173,13 @@ def test_what_is_restricted_later_is_hidden_at_once(desk, database_url):
         ("desk", []),
         ("desk", ["hr"]),
     ]
+
+
+def test_vectors_are_kept_as_the_halves_that_they_were_rounded_to(database):
+    """What PostgreSQL gives back is the same vector, the smallest and the largest numbers too, alone and of many."""
+    vector = half([1.0, -1 / 3, 6e-8, 65504.0, 0.0])
+    statement = sql.SQL("select %(one)s::halfvec::text as one, (%(many)s::halfvec[])[2]::text as second")
+
+    [row] = database.select(sql.Composed([statement]), one=vector, many=[half([0.5]), vector])
+
+    assert HalfVector.from_text(row["one"]) == HalfVector.from_text(row["second"]) == vector

@@ -78,7 +78,8 @@ def test_agent_turn_loads_nothing_that_its_first_event_may_not_need():
     """With a model, tools and keys set: neither client nor YAML nor cryptography, until they are used."""
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1]); import func; func.function.configure(os.environ);"
-        "func.function.handler; late = ('llama_stack_client', 'httpx', 'jwt', 'cryptography', 'fastjsonschema', 'mcp');"
+        "func.function.handler; late = ('llama_stack_client', 'httpx', 'jwt', 'cryptography', 'fastjsonschema', 'mcp',"
+        " 'pgvector', 'numpy');"
         "print([name for name in late if name in sys.modules])"
     )
     env = {"PYTHONPATH": str(ROOT / "lib"), "DATABASE_URL": "postgresql://127.0.0.1:9/x", "K_SINK": "http://127.0.0.1:9/",

@@ -9,8 +9,9 @@ import yaml
 from psycopg import sql
 
 from parley.adapters.postgres.database import Database, Row
-from parley.adapters.postgres.knowledge import Knowledge, as_text
+from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.library import Library
+from parley.adapters.postgres.vectors import half
 from parley.agents.extractive import ENOUGH
 from parley.knowledge.folder import look
 from parley.knowledge.load import Embedding, load
@@ -88,7 +89,7 @@ def by_embeddings(database: Database, embedder: Embedder) -> Find:
 
     def find(question: str) -> list[tuple[str, str]]:
         [vector] = embedder.embed(model["name"], [question])
-        found = database.select(sql.Composed([statement]), vector=as_text(vector), limit=CUT)
+        found = database.select(sql.Composed([statement]), vector=half(vector), limit=CUT)
         return [(row["slug"], row["anchor"]) for row in found]
 
     return find

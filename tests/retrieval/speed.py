@@ -15,8 +15,9 @@ import psycopg
 
 from devkit.embedding import MODELS, embed
 from parley.adapters.postgres.database import Database
-from parley.adapters.postgres.knowledge import DEEP, Knowledge, as_text
+from parley.adapters.postgres.knowledge import DEEP, Knowledge
 from parley.adapters.postgres.library import Library
+from parley.adapters.postgres.vectors import half
 from parley.domain import ids
 from parley.domain.knowledge import digest, embedded
 
@@ -96,7 +97,7 @@ def fill(database: Database, corpus: Corpus, chunks: int) -> None:
                 key, groups = ids.new(), [GROUPS[number // 3 % 3]] if number % 3 == 0 else []
                 for ordinal, (heading, text) in enumerate(parts):
                     whole = embedded(title, heading, text)
-                    vector = as_text(embed(whole, MODELS[MODEL]))
+                    vector = half(embed(whole, MODELS[MODEL]))
                     row = (key, base, f"d{number}", title, groups, ordinal, heading, text, digest(whole), vector)
                     into.write_row(row)
         connection.execute(DOCUMENTS, {"chunks": CHUNKS})
@@ -217,12 +218,12 @@ def spread(database: Database, chunks: int, questions: Sequence[str]) -> None:
         )
         with connection.cursor().copy("copy topics from stdin") as into:
             for number, vector in enumerate(topical(chunks)):
-                into.write_row((number, as_text(list(vector))))
+                into.write_row((number, half(list(vector))))
         with connection.cursor().copy("copy asked from stdin") as into:
             for vector in topical(len(questions)):
-                into.write_row(("topics", as_text(list(vector))))
+                into.write_row(("topics", half(list(vector))))
             for question in questions:
-                into.write_row(("letters", as_text(embed(question, MODELS[MODEL]))))
+                into.write_row(("letters", half(embed(question, MODELS[MODEL]))))
         for kind in ("topics", "letters"):
             connection.execute(
                 f"create index on {kind} using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops)".encode()

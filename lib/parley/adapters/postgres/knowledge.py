@@ -3,13 +3,18 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psycopg import sql
 
 from parley.adapters.postgres.database import Database, Row, queries
+from parley.adapters.postgres.vectors import half
 from parley.errors import Misconfigured, Unavailable
 from parley.ports import Embedder, Passage
+
+if TYPE_CHECKING:
+    from pgvector import HalfVector
 
 FEW = 10_000  # chunks that are compared one by one; among more, an index finds the nearest
 DEEP = 40  # places of each of the two lists that are fused
@@ -27,7 +32,7 @@ class Knowledge:
         self._database = database
         self._embedder = embedder
         self._few = few
-        self._embedded: OrderedDict[tuple[int, str], str] = OrderedDict()
+        self._embedded: OrderedDict[tuple[int, str], HalfVector] = OrderedDict()
 
     def search(self, bases: Sequence[str], question: str, limit: int, *, reader: UUID | None = None) -> list[Passage]:
         """Give the best passages, the best first: as many as asked for, or all that may be read."""
@@ -48,7 +53,7 @@ class Knowledge:
         )
         return [_passage(row) for row in rows]
 
-    def _vector(self, model: Row, question: str) -> str | None:
+    def _vector(self, model: Row, question: str) -> "HalfVector | None":
         """Embed the question, None when it cannot be done now."""
         assert self._embedder, "only asked with one"
         key = (model["id"], question)
@@ -62,21 +67,16 @@ class Knowledge:
         if len(vector) != model["dimension"]:
             log.warning("searching by words alone", extra={"why": "the model has another dimension now: load again"})
             return None
-        text = self._embedded[key] = as_text(vector)
+        kept = self._embedded[key] = half(vector)
         if len(self._embedded) > REMEMBERED:
             self._embedded.popitem(last=False)
-        return text
+        return kept
 
 
 def statement(model: Row | None) -> sql.Composed:
     """Give the search by this model; a partial index is only used when its number is no parameter."""
     number, dimension = (model["id"], model["dimension"]) if model else (None, 1)
     return sql.SQL(queries()["search_chunks"]).format(model=sql.Literal(number), dimension=sql.Literal(dimension))
-
-
-def as_text(vector: Sequence[float]) -> str:
-    """Write a vector as pgvector reads it."""
-    return f"[{','.join(f'{one:.6g}' for one in vector)}]"
 
 
 def _passage(row: Row) -> Passage:

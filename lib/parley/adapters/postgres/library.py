@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from parley.adapters.postgres.database import Database, Row, Transaction, queries
-from parley.adapters.postgres.knowledge import FEW, as_text
+from parley.adapters.postgres.knowledge import FEW
+from parley.adapters.postgres.vectors import half
 from parley.domain import ids
 from parley.domain.knowledge import Document, digest, embedded
 
@@ -90,8 +91,8 @@ class Library:
 
     def stage(self, model: Model, vectors: Mapping[bytes, Sequence[float]]) -> None:
         """Keep embeddings until they are published: a load that is cut off here goes on here."""
-        texts = [as_text(vector) for vector in vectors.values()]
-        self._database.run("stage_embeddings", model=model.id, digests=list(vectors), vectors=texts)
+        halves = [half(vector) for vector in vectors.values()]
+        self._database.run("stage_embeddings", model=model.id, digests=list(vectors), vectors=halves)
 
     def publish(self, seen: State, changed: Sequence[Shelved], sources: Sequence[str], model: Model | None) -> int:
         """

@@ -27,8 +27,8 @@ returning digest
 
 -- name: stage_embeddings
 insert into knowledge_embeddings (model, digest, embedding)
-select %(model)s, n.digest, n.embedding::halfvec
-  from unnest(%(digests)s::bytea[], %(vectors)s::text[]) as n (digest, embedding)
+select %(model)s, n.digest, n.embedding
+  from unnest(%(digests)s::bytea[], %(vectors)s::halfvec[]) as n (digest, embedding)
 on conflict (model, digest) do update set used_at = now()
 
 -- name: unembedded_chunks
