@@ -23,9 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from parley.adapters.postgres import migrate
+from simulation.ground import Ground
 from simulation.mutations import MUTATIONS
-from simulation.runs import SMALL, Finding, chance, notices, pairs, play, singles
-from simulation.world import Ground
+from simulation.runs import SMALL, Finding, chance, notices, pairs, play, singles, special
 from standalone.postgres import EmbeddedPostgres
 
 console = Console()
@@ -55,6 +55,7 @@ def main() -> int:
         findings: list[Finding] = []
         for name, work, size in (
             ("every single fault", _singles, WORKERS),
+            ("every fault around decisions and sets", _special, WORKERS * 8),
             ("every pair of faults", _pairs, WORKERS * 50),
             ("worlds by chance", _seeds, -(-options.seeds // SLICE)),
         ):
@@ -109,6 +110,11 @@ def _singles(part: int, of: int) -> tuple[int, list[Finding]]:
     ground = _ground[0]
     plans = itertools.islice(singles(ground), part, None, of)
     return _play((lambda plan=plan: play(ground, plan, "single")) for plan in plans)
+
+
+def _special(part: int, of: int) -> tuple[int, list[Finding]]:
+    results = list(special(_ground[0], part, of))
+    return len(results), [finding for finding in results if finding]
 
 
 def _pairs(part: int, of: int) -> tuple[int, list[Finding]]:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from parley.adapters.postgres import database
+from parley.adapters.postgres.actions import Actions
 from parley.domain import turn
 from parley.steps import Steps
 
@@ -27,6 +29,7 @@ class Mutation:
     old: str = ""
     new: str = ""
     near: tuple[str, ...] = ()
+    special: bool = False  # shown by worlds with decisions and with sets: they come first
     is_subtle: bool = False  # takes minutes to find: only the whole simulation looks
     patch: tuple[Any, str, Callable[..., Any]] | None = None
 
@@ -53,6 +56,13 @@ class Mutation:
         finally:
             database.queries = original
 
+
+def _decide_anything(self: Actions, action_id: UUID, user_id: UUID, *, digest: str, approve: bool) -> Any:
+    seen = self._database.row("action_of", id=action_id)
+    return _decide(self, action_id, user_id, digest=seen["digest"] if seen else digest, approve=approve)
+
+
+_decide = Actions.decide
 
 MUTATIONS = [
     Mutation("fence of the answer", "complete_request", "and epoch = %(epoch)s and state = 'running'"),
@@ -82,4 +92,16 @@ MUTATIONS = [
     Mutation("one success is enough", "cancel_others", "and state in (", "and false and state in ("),
     Mutation("stable keys of effects", patch=(turn.Turn, "journaled", lambda self, mark: next(
         (step for step in self.journal.values() if step.fingerprint == mark and not step.started), None))),
+    Mutation("what was shown is what is decided", special=True, patch=(Actions, "decide", _decide_anything)),
+    Mutation("nobody has seen it yet", "awaited_action",
+             "not exists (select from deliveries d where d.action_id = a.id)", "true", special=True, is_subtle=True),
+    Mutation("a turn waits for its decision", "standing", "r.state = 'requires_action' and not", "false and not",
+             special=True),
+    Mutation("a decision is a step", "settle_action", "from settled s join freed f on f.id = s.request_id",
+             "from settled s join freed f on false", special=True),
+    Mutation("what was superseded is not decided any more", "close_action", "and state = 'open'", "and false",
+             special=True),
+    Mutation("the message that decides is known again", "key_answers", "and key = %(key)s", "and false", special=True),
+    Mutation("a set ends as one", "end_set", "and due_at is not null", "and false", special=True),
+    Mutation("a set does not wait for itself", "standing", "and e.answered_by is distinct from r.id", "", special=True),
 ]  # fmt: skip

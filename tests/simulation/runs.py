@@ -6,12 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simulation.fate import Fate, Seeded, Written, faults
+from simulation.ground import Ground
 from simulation.mutations import Mutation
-from simulation.world import TOOLS, Ground, Question, World
+from simulation.vendors import BUY, TOOLS
+from simulation.world import Question, World
 
 SCENARIO = (Question(1, 1, ("repeat",)), Question(1, 1, ("look_up", "never")))
+BOUGHT = (Question(1, 1, (BUY, "repeat"), "yes"), Question(2, 1, (BUY,), "stale"))
+CHANGED = (Question(1, 1, ("repeat", BUY), "other"), Question(1, 1, (BUY,), "approve"))
+QUICK = (Question(1, 1, ("repeat",)), Question(1, 1, ("never",)), Question(1, 1))
 SMALL = (Question(1, 1, ("look_up",)),)  # for pairs, of which there are many
 LIKED = ("double", "lose", "pause", "refused", "unknown", "lost answer")
+REACTIONS = ("", "yes", "no", "approve", "deny", "stale", "other")
+FEW = 12  # of the special worlds, one of so many is enough for a quick look
 LATER = 12  # points that a first fault may add
 
 
@@ -34,9 +41,11 @@ class Unsound(Exception):
         super().__init__(str(finding))
 
 
-def play(ground: Ground, fate: Fate, name: str = "world", questions: Sequence[Question] = SCENARIO) -> Finding | None:
+def play(
+    ground: Ground, fate: Fate, name: str = "world", questions: Sequence[Question] = SCENARIO, *, together: bool = False
+) -> Finding | None:
     """Run one world."""
-    world = World(ground, fate, questions)
+    world = World(ground, fate, questions, together=together)
     try:
         wrong = world.run()
     except Exception as error:  # noqa: BLE001 - a bug in the code under test is a finding
@@ -49,10 +58,12 @@ def play(ground: Ground, fate: Fate, name: str = "world", questions: Sequence[Qu
     return Finding(name, tuple(fate.struck), tuple(wrong))
 
 
-def points(ground: Ground, questions: Sequence[Question] = SCENARIO, *, eager: bool = False) -> list[str]:
+def points(
+    ground: Ground, questions: Sequence[Question] = SCENARIO, *, eager: bool = False, together: bool = False
+) -> list[str]:
     """Give the points of a world in which nothing goes wrong. Raises Unsound when it goes wrong all the same."""
     fate = Written(eager=eager)
-    if finding := play(ground, fate, "nothing goes wrong", questions):
+    if finding := play(ground, fate, "nothing goes wrong", questions, together=together):
         raise Unsound(finding)
     return fate.points
 
@@ -63,6 +74,19 @@ def singles(ground: Ground) -> Iterator[Written]:
         for number, point in enumerate(points(ground, eager=eager)):
             for fault in range(len(faults(point))):
                 yield Written((number, fault), eager=eager)
+
+
+def special(ground: Ground, part: int = 0, of: int = 1) -> Iterator[Finding | None]:
+    """
+    Play each fault at each point of worlds with decisions, and with messages that are answered together.
+
+    Of all these worlds, every `of`th.
+    """
+    for questions, together in ((CHANGED, False), (QUICK, True), (BOUGHT, False)):
+        found = points(ground, questions, eager=together, together=together)
+        plans = [(number, fault) for number, point in enumerate(found) for fault in range(len(faults(point)))]
+        for plan in plans[part::of]:
+            yield play(ground, Written(plan, eager=together), "special", questions, together=together)
 
 
 def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequence[str] = ()) -> Iterator[Written]:
@@ -77,22 +101,28 @@ def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequen
 def chance(ground: Ground, seed: int) -> Finding | None:
     """Run the world of a seed."""
     dice = random.Random(seed)
+    tools = (*TOOLS, BUY) if dice.random() < 0.4 else TOOLS
     questions = [
-        Question(dice.randrange(2), dice.randrange(2), tuple(dice.sample(TOOLS, dice.randrange(4))))
+        Question(
+            dice.randrange(2), dice.randrange(2), tuple(dice.sample(tools, dice.randrange(4))), dice.choice(REACTIONS)
+        )
         for _ in range(dice.randrange(1, 5))
     ]
     liked = dice.sample(LIKED, dice.randrange(3))
     rate, most = dice.choice((0.02, 0.06, 0.15)), dice.randrange(1, 10)
     fate = Seeded(dice.randrange(1 << 32), rate=rate, most=most, liked=liked)
-    return play(ground, fate, f"SEED={seed}", questions)
+    return play(ground, fate, f"SEED={seed}", questions, together=dice.random() < 0.3)
 
 
 def notices(ground: Ground, mutation: Mutation, seeds: Iterable[int]) -> str:
     """Look for a world that shows that a protection is off. Gives what was seen; empty when nothing was."""
     with mutation.off():
         try:
-            plans = [*singles(ground), *(pairs(ground, near=mutation.near) if mutation.near else ())]
-            found = next((one for plan in plans if (one := play(ground, plan, "written"))), None)
+            if mutation.special:
+                found = next((one for part in range(FEW) for one in special(ground, part, FEW) if one), None)
+            else:
+                plans = [*singles(ground), *(pairs(ground, near=mutation.near) if mutation.near else ())]
+                found = next((one for plan in plans if (one := play(ground, plan, "written"))), None)
             found = found or next((one for seed in seeds if (one := chance(ground, seed))), None)
         except Unsound as error:
             return str(error)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from simulation.ground import Ground
 from simulation.mutations import MUTATIONS
-from simulation.runs import chance, notices, play, singles
-from simulation.world import Ground
+from simulation.runs import FEW, chance, notices, play, singles, special
 
 WORLDS = 100
 
@@ -33,6 +33,10 @@ def ground(postgres_server, database_template):
 
 def test_every_promise_is_kept_whatever_goes_wrong_once(ground):
     assert [str(found) for plan in singles(ground) if (found := play(ground, plan, "single"))] == []
+
+
+def test_every_promise_is_kept_when_people_decide_and_when_messages_are_answered_together(ground):
+    assert [str(found) for found in special(ground, 0, FEW) if found] == []
 
 
 def test_every_promise_is_kept_in_worlds_of_chance(ground):

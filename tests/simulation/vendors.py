@@ -27,6 +27,10 @@ class Arrival:
     also_by: tuple[str, ...]
 
 
+TOOLS = ("repeat", "look_up", "never")
+BUY = "buy"  # the tool that needs a person's yes
+
+
 class Fault(Exception):
     """What a channel or a model meets; not a crash."""
 
@@ -44,29 +48,41 @@ class Engine:
         return answer
 
     def _answer(self, agent: Agent, conversation: loop.Conversation) -> loop.Answer:
-        name, *tools = conversation.question.split()
-        self.world.asked[name] += 1
+        names, calls = parsed(conversation.question)
         if agent.name == "front":
             return loop.Answer("", hand_over_to="desk")
-        if len(conversation.results) < len(tools):
-            kind = tools[len(conversation.results)]
+        if len(conversation.results) < len(calls):
+            kind, name = calls[len(conversation.results)]
             return loop.Answer("", call=loop.Call(kind, {"what": name}))
-        return loop.Answer(f"{name} after {len(conversation.history) // 2}")
+        before = sum(message.role == "assistant" for message in conversation.history)
+        return loop.Answer(f"{'+'.join(names)} after {before}")
+
+
+def parsed(question: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Give the names of all that is asked at once, and the calls that it takes."""
+    names: list[str] = []
+    calls = []
+    for word in question.split():
+        if word in (*TOOLS, BUY):
+            calls.append((word, names[-1]))
+        else:
+            names.append(word)
+    return names, calls
 
 
 @dataclass
 class Tools:
-    """Three tools: one knows its keys, one can be asked, one can do neither."""
+    """Tools: one knows its keys, one can be asked, one can do neither; and one that needs a person's yes."""
 
     world: "World"
     done: dict[UUID, str] = field(default_factory=dict)
 
     def again(self, name: str) -> Any:
-        return name
+        return "repeat" if name == BUY else name
 
     def run(self, name: str, arguments: Mapping[str, Any], key: UUID, who: OnBehalf) -> str:
         self.world.scheduler.point("tools.run before")
-        if not (name == "repeat" and key in self.done):
+        if not (name in ("repeat", BUY) and key in self.done):
             self.world.effects[name, arguments["what"]] += 1
             self.done[key] = f"{name} done"
         self.world.scheduler.point("tools.run after")
@@ -98,6 +114,8 @@ class Channel:
         place = ":".join(str(value) for value in job.address.values())
         arrival = Arrival(self.name, place, job.delivery_id, job.request_id, job.also_by)
         self.world.arrivals.append(arrival)
+        if job.action:
+            self.world.reacts(job.action)
         try:
             self.world.scheduler.point("send after")
         except (Fault, Unavailable):

@@ -4,26 +4,23 @@ A world: the real use cases and the real SQL, with a broker, a model, tools and 
 Time is virtual, for Python and for PostgreSQL: `sim.clock_timestamp()` hides PostgreSQL's own.
 """
 
-import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.actions import Actions
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.ledger import Ledger
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.agents.config import parse
+from parley.agents.loop import AskApproval
 from parley.delivery import Courier
-from parley.domain import ids
+from parley.domain.actions import Action
 from parley.domain.events import Emit, MessageReceived, RequestCreated
 from parley.domain.overdue import Pace
 from parley.domain.plan import Default, Defaults
@@ -32,13 +29,16 @@ from parley.intake import Intake
 from parley.recovery import Recovery
 from parley.turns import Planner, Turns
 from simulation.fate import Fate
+from simulation.ground import Ground, same_ids
+from simulation.invariants import wrong
 from simulation.scheduler import Crash, Pointed, Scheduler, Task
-from simulation.vendors import Arrival, Channel, Directory, Engine, Fault, Tools
+from simulation.vendors import BUY, Arrival, Channel, Directory, Engine, Fault, Tools
 
 LEASE = 60.0
 TICK = 60.0
 MOST_STEPS, MOST_SECONDS = 6000, 6 * 3600.0
-TOOLS = ("repeat", "look_up", "never")
+PATIENCE = 1800.0
+YES = {"yes": "approved", "approve": "approved", "no": "denied", "deny": "denied"}
 
 AGENTS = parse({
     "front": {"name": "front", "description": "Routes.", "instructions": "Route.", "entry": True,
@@ -52,24 +52,20 @@ DEFAULTS = Defaults({
     "test": Default(False, None, timedelta(minutes=5)),
 })  # fmt: skip
 
-CLOCK = """
-create schema sim;
-create table sim.clock (seconds float8 not null);
-insert into sim.clock values (0);
-create function sim.clock_timestamp() returns timestamptz language sql stable
-    as $$ select '2026-01-01'::timestamptz + make_interval(secs => (select seconds from sim.clock)) $$;
-create function sim.now() returns timestamptz language sql stable as $$ select sim.clock_timestamp() $$;
-create function sim.statement_timestamp() returns timestamptz language sql stable as $$ select sim.clock_timestamp() $$;
-"""
-
 
 @dataclass(frozen=True)
 class Question:
-    """Something said, and the tools that its answer takes: some of TOOLS."""
+    """
+    Something said, and the tools that its answer takes: some of TOOLS, and BUY.
+
+    `reaction` of its person to being asked whether to buy: "yes" and "no" in words, "approve" and "deny" by a button,
+    "stale" by a button that showed something else, "other" is to say that; nothing lets it expire.
+    """
 
     person: int
     thread: int
     tools: tuple[str, ...] = ()
+    reaction: str = ""
 
 
 @dataclass
@@ -81,44 +77,17 @@ class Pending:
     not_before: float = 0.0
 
 
-class Ground:
-    """The database under all worlds of one process, and its clock."""
+@dataclass(frozen=True)
+class Press:
+    """A button that was pressed; `again` presses it once more."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._direct = psycopg.connect(url, autocommit=True)
-        if not self._direct.execute("select 1 from pg_namespace where nspname = 'sim'").fetchone():
-            self._direct.execute(CLOCK)
-            self._direct.execute(
-                f'alter database "{self._direct.info.dbname}" set search_path = sim, pg_catalog, public'
-            )
-        self.database = Database(url, name="simulation", max_connections=12)
-        self.seconds = float(self.rows("select seconds from sim.clock")[0][0])
-        self.worlds = 0
-
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Look, past the store."""
-        return self._direct.execute(query, values).fetchall()  # type: ignore[arg-type]
-
-    def clear(self) -> None:
-        """Forget every row: nothing of a world that went wrong must reach the next one."""
-        self._direct.execute("truncate public.users, public.sessions, public.requests cascade")
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.seconds += seconds
-        self._direct.execute("update sim.clock set seconds = %s", (self.seconds,))
-
-    def close(self) -> None:
-        """Give back connections."""
-        self.database.close()
-        self._direct.close()
+    again: Callable[[], None]
 
 
 class World:
-    """One run. `questions` are asked in this order, per thread."""
+    """One run. `questions` are asked in this order, per thread; `together`: those that wait are one turn."""
 
-    def __init__(self, ground: Ground, fate: Fate, questions: Sequence[Question]) -> None:
+    def __init__(self, ground: Ground, fate: Fate, questions: Sequence[Question], *, together: bool = False) -> None:
         ground.worlds += 1
         self.number = ground.worlds
         self.ground = ground
@@ -130,7 +99,8 @@ class World:
         self.arrivals: list[Arrival] = []
         self.effects: Counter[tuple[str, str]] = Counter()  # (kind, what) → how often it took effect
         self.keys: set[UUID] = set()
-        self.asked: Counter[str] = Counter()
+        self.given: dict[UUID, set[str]] = defaultdict(set)  # what was decided about an action, by whom it was shown
+        self._together = together
         self._publish_fault: str | None = None
         self._next_tick = ground.seconds + TICK
         self._begun = ground.seconds
@@ -138,7 +108,7 @@ class World:
         self._handlers = self._built()
         for number, question in enumerate(questions):
             message = self._message(number, question)
-            self.messages[message.extensions()["partitionkey"] + message.thread].append(Pending(message))
+            self._say(message)
 
     # --- the parts -----------------------------------------------------------------------------------------------
 
@@ -151,15 +121,18 @@ class World:
         turns = Turns(
             pointed("requests", requests), AGENTS, Engine(self),
             Planner(DEFAULTS, pointed("users", users).plan_inputs), self, owner="sim", revision="1",
-            tools=Tools(self), beat=LEASE / 3, clock=clock,
+            tools=Tools(self), beat=LEASE / 3, clock=clock, patience=PATIENCE,
+            policy=lambda _, call: AskApproval(call, "Buy it?", "write") if call.name == BUY else None,
         )  # fmt: skip
         couriers = {
             name: Courier(name, pointed("deliveries", deliveries), Channel(self, name), can_ask=ask, clock=clock)
             for name, ask in (("slack", True), ("email", False))
         }
         intake = Intake(
-            pointed("people", users), pointed("requests", requests), Directory(), keys=None, deeds=lambda *_: None
-        )
+            pointed("people", users), pointed("requests", requests), Directory(), keys=None, deeds=lambda *_: None,
+            coalesce=self._together,
+        )  # fmt: skip
+        self._actions = pointed("actions", Actions(database))
         pace = Pace(first=30, longest=900)
         self._recovery = Recovery(
             pointed("ledger", Ledger(database)), self, pace=pace, clock=clock, chance=self._chance.random
@@ -169,13 +142,40 @@ class World:
     def _pointed(self, name: str, inner: Any) -> Any:
         return Pointed(self.scheduler, name, inner)
 
-    def _message(self, number: int, question: Question) -> MessageReceived:
+    def _message(self, number: int, question: Question, kind: str = "m", text: str = "") -> MessageReceived:
         thread = f"17000{self.number:06}.{question.thread:06}"
         return MessageReceived(
-            kind="message", origin="slack", key=f"w{self.number}:m{number}", workspace="T1",
+            kind="message", origin="slack", key=f"w{self.number}:{kind}{number}", workspace="T1",
             sender=f"U{self.number}-{question.person}", conversation=f"C{question.thread}", thread=thread,
-            is_reply=True, is_direct=False, is_mention=True, text=f"q{number} {' '.join(question.tools)}".strip(),
+            is_reply=True, is_direct=False, is_mention=True,
+            text=text or f"q{number} {' '.join(question.tools)}".strip(),
         )  # fmt: skip
+
+    def _say(self, message: MessageReceived) -> None:
+        self.messages[message.extensions()["partitionkey"] + message.thread].append(Pending(message))
+
+    def reacts(self, action: Action) -> None:
+        """Be the person who is asked, once."""
+        if action.id in self.given:
+            return
+        number = int(str(action.arguments["what"]).removeprefix("q"))
+        reaction = self.questions[number].reaction
+        self.given[action.id] = {YES.get(reaction, "")}
+        if reaction in ("yes", "no", "other"):
+            self._say(self._message(number, self.questions[number], "a", reaction))
+        elif reaction:
+            self._press(action, reaction)
+
+    def _press(self, action: Action, reaction: str) -> None:
+        """Let the person use the button until it is heard."""
+        [(user,)] = self.ground.rows("select user_id from public.requests where id = %s", action.request_id)
+        seen = action.digest if reaction != "stale" else "0" * 64
+
+        def pressed() -> Emit | None:
+            decided = self._actions.decide(action.id, user, digest=seen, approve=reaction != "deny")
+            return decided.emit if decided else None
+
+        self.scheduler.spawn("button", pressed, Pending(Press(lambda: self._press(action, reaction))))
 
     def publish(self, emit: Emit) -> None:
         """Be the broker, to whoever publishes."""
@@ -192,7 +192,7 @@ class World:
     def run(self) -> list[str]:
         """Let everything happen. Gives what is wrong at the end; nothing when all promises were kept."""
         steps = 0
-        with _ids(self.number):
+        with same_ids(self.number):
             while steps < MOST_STEPS and self.ground.seconds - self._begun < MOST_SECONDS:
                 steps += 1
                 if choices := self._choices():
@@ -266,7 +266,9 @@ class World:
             return
         if not isinstance(task.error, (Crash, Unavailable)):
             raise task.error
-        if event and event.tries < 99:
+        if event and isinstance(event.contract, Press):
+            event.contract.again()
+        elif event and event.tries < 99:
             self._again(event)
             if not isinstance(event.contract, MessageReceived) and event.tries <= 5:
                 self.pending.append(event)  # after that it is a dead letter: the sweep finds its row
@@ -304,95 +306,5 @@ class World:
             )[0][0]
         )
 
-    # --- what must hold ------------------------------------------------------------------------------------------
-
     def _wrong(self) -> list[str]:
-        rows = self.ground.rows(
-            "select r.id, r.session_id, r.seq, r.state, r.content, r.error, i.key"
-            " from public.requests r join public.idempotency_keys i on i.request_id = r.id"
-            " where i.key like %s order by r.session_id, r.seq",
-            f"w{self.number}:%",
-        )
-        wrong = []
-        if len(rows) != len(self.questions):
-            wrong.append(f"{len(self.questions)} questions became {len(rows)} requests")
-        wrong += [f"{row[4]} ended as {row[3]}: {row[5]}" for row in rows if row[3] != "completed"]
-        wrong += self._sessions(rows)
-        wrong += self._deliveries(rows)
-        wrong += self._effects()
-        return wrong
-
-    def _sessions(self, rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-        said = self.ground.rows(
-            "select m.session_id, m.seq, m.role, m.content from public.messages m"
-            " where m.session_id = any(%s) order by m.session_id, m.seq, m.role desc",
-            list({row[1] for row in rows}),
-        )
-        expected = [(row[1], row[2], role) for row in rows for role in ("user", "assistant")]
-        if [line[:3] for line in said] != expected:
-            yield f"the transcript is {[line[:3] for line in said]}"
-        by_session: dict[Any, list[str]] = defaultdict(list)
-        for session, _, role, content in said:
-            if role == "assistant":
-                before = len(by_session[session])
-                if not content.endswith(f"after {before}"):
-                    yield f"answered without what was said before: {content} as number {before}"
-                by_session[session].append(content)
-        for person_thread in {(q.person, q.thread) for q in self.questions}:
-            numbers = [n for n, q in enumerate(self.questions) if (q.person, q.thread) == person_thread]
-            seen = [int(row[6].split(":m")[1]) for row in rows if int(row[6].split(":m")[1]) in numbers]
-            if seen != sorted(seen):
-                yield f"the session has the order {seen}"
-
-    def _deliveries(self, rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-        order = {row[0]: (row[1], row[2]) for row in rows}
-        states = self.ground.rows(
-            "select request_id, channel, state, id from public.deliveries where request_id = any(%s)"
-            " order by request_id, rank",
-            list(order),
-        )
-        got = Counter(arrival.delivery_id for arrival in self.arrivals)
-        for _, channel, state, delivery_id in states:
-            if state == "delivered" and not got[delivery_id]:
-                yield f"{channel} says delivered and nothing arrived"
-            if got[delivery_id] > 1:
-                yield f"{channel} arrived {got[delivery_id]} times"
-            if got[delivery_id] and state not in ("delivered", "unknown"):
-                yield f"{channel} arrived and is {state}"
-            if state == "planned":
-                yield f"{channel} is still planned"
-        for request_id in order:
-            mine = [row for row in states if row[0] == request_id]
-            if not any(row[2] in ("delivered", "unknown") for row in mine) and not all(
-                row[2] in ("failed", "expired", "undeliverable") for row in mine
-            ):
-                yield f"nobody was told: {[row[1:3] for row in mine]}"
-            arrived = [arrival for arrival in self.arrivals if arrival.request_id == request_id]
-            yield from (f"unmarked double by {one.channel}" for one in arrived[1:] if not one.also_by)
-        places: dict[tuple[Any, str], list[int]] = defaultdict(list)
-        for arrival in self.arrivals:
-            session, seq = order[arrival.request_id]
-            places[session, arrival.place].append(seq)
-        yield from (f"out of order at {place}: {seqs}" for place, seqs in places.items() if seqs != sorted(seqs))
-
-    def _effects(self) -> Iterator[str]:
-        for number, question in enumerate(self.questions):
-            for kind in question.tools:
-                count = self.effects[kind, f"q{number}"]
-                if count > 1 or (count == 0 and kind != "never"):
-                    yield f"q{number}: {kind} took effect {count} times"
-
-
-@contextmanager
-def _ids(seed: int) -> Iterator[None]:
-    """Make ids the same in each run of the same world."""
-    chance, count, original = random.Random(seed), itertools.count(), ids.new
-
-    def new() -> UUID:
-        return UUID(int=seed << 96 | next(count) << 80 | 7 << 76 | 2 << 62 | chance.getrandbits(60))
-
-    ids.new = new
-    try:
-        yield
-    finally:
-        ids.new = original
+        return wrong(self)

@@ -57,7 +57,7 @@ with settled as (
                                       where t.delivery_id = d.id and (t.outcome is null or t.outcome = 'unsure'))
                         then 'unknown' else 'cancelled' end,
            reason = 'decided', due_at = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
-     where d.action_id = %(id)s and d.state in ('planned', 'queued', 'parked')
+     where d.action_id = %(id)s and d.state in ('planned', 'queued', 'deferred', 'parked')
 )
 select id, session_id, traceparent from freed
 
@@ -73,7 +73,7 @@ update deliveries d
                                   where t.delivery_id = d.id and (t.outcome is null or t.outcome = 'unsure'))
                     then 'unknown' else 'cancelled' end,
        reason = 'not needed any more', due_at = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
- where d.action_id in (select id from closed) and d.state in ('planned', 'queued', 'parked')
+ where d.action_id in (select id from closed) and d.state in ('planned', 'queued', 'deferred', 'parked')
 
 -- name: awaited_action
 -- What a session waits for. `shown`: its user may have seen it; what was said before that is no answer to it.
