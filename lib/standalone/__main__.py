@@ -26,6 +26,7 @@ from parley import config, logs, runtime, serve
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.ledger import Ledger
 from parley.adapters.postgres.library import Library
 from parley.adapters.postgres.service_desk import ServiceDesk
 from parley.errors import Misconfigured, Unavailable
@@ -108,8 +109,10 @@ def settle(given: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
 def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, processes: bool = False) -> Running:
     """Start everything but the front door; `stack` ends it, in the opposite order."""
     folder = settings.home(ROOT, env)
-    url = _database(stack, folder, env)
+    url, is_ours_alone = _database(stack, folder, env)
     prepared = prepare(url, ROOT, env)
+    if is_ours_alone:
+        _take_over(url)
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
     env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
@@ -213,11 +216,20 @@ def _shelve(url: str, root: Path, env: Mapping[str, str]) -> int:
     return changed
 
 
-def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> str:
+def _database(stack: ExitStack, folder: Path, env: Mapping[str, str]) -> tuple[str, bool]:
+    """Give the URL of the database, and whether everybody who has used it is gone."""
     if url := env.get("DATABASE_URL"):
-        return url
+        return url, False
     print("starting PostgreSQL …", file=sys.stderr, flush=True)
-    return stack.enter_context(EmbeddedPostgres(folder / "postgres")).start()
+    server = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+    return server.start(), server.is_ours_alone
+
+
+def _take_over(url: str) -> None:
+    """End the leases of those who were killed, so that the first tick finds their work."""
+    database = Database(url, name="prepare")
+    Ledger(database).end_leases()
+    database.close()
 
 
 def _start_in_process(

@@ -66,6 +66,7 @@ class EmbeddedPostgres:
         self._socket = Path(tempfile.gettempdir()) / f"parley-{os.geteuid()}-{self._name}"
         self._durable = durable
         self._share: IO[str] | None = None
+        self.is_ours_alone = False  # whether nobody else used the server when we started
 
     @property
     def url(self) -> str:
@@ -95,6 +96,9 @@ class EmbeddedPostgres:
         self._own(self.home)
         with self._locked():
             self._take_part()
+            self.is_ours_alone = self._is_last()
+            assert self._share, "we take part"
+            fcntl.flock(self._share, fcntl.LOCK_SH)
             self._create()
             self._until_usable()
         return self.url

@@ -540,3 +540,15 @@ def _nudge(channel):
     from parley.domain.delivery import Due
 
     return Due(ids.new(), channel, ids.new(), ids.new()).emit("test", None)
+
+
+def test_whose_holder_is_known_to_be_gone_is_swept_at_once(recovery, ask, store, database, broker):
+    """A start that finds nobody else ends all leases: nobody waits for them to run out."""
+    created = ask()
+    store.claim(created.request_id, owner="killed", revision="r1")
+
+    assert (Ledger(database).end_leases(), Ledger(database).end_leases()) == (1, 0)
+    recovery().sweep()
+
+    assert [contract.request_id for contract in broker.contracts] == [created.request_id]
+    assert store.claim(created.request_id, owner="next", revision="r1").verdict == "take"

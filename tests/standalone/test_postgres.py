@@ -621,3 +621,21 @@ def test_ctrl_c_in_a_terminal_is_not_for_the_server(server, starter):
 
     assert os.getpgid(pid) != os.getpgid(process.pid)
     assert os.getsid(pid) != os.getsid(process.pid)
+
+
+def test_it_knows_whether_somebody_else_uses_the_server(server, starter, folder):
+    """
+    Alone: also beside a server that was left running by one who was killed. Not alone: beside one who lives.
+
+    Only the one who is alone may take what others have held for abandoned.
+    """
+    first, _ = starter()
+    server.start()
+    assert not server.is_ours_alone
+    server.stop()
+
+    first.kill()
+    first.wait()
+    server.start()
+
+    assert server.is_ours_alone

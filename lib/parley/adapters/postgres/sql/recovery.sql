@@ -15,6 +15,19 @@ select 'delivery' as kind, d.id, d.request_id, d.session_id, d.channel, d.kind a
  where d.due_at < clock_timestamp()
  order by d.due_at limit %(limit)s for update of d skip locked
 
+-- name: end_leases
+-- Whoever held one is known to be gone. Should one live all the same, its epoch keeps it from doing harm.
+with turns as (
+    update requests set lease_until = clock_timestamp(), due_at = clock_timestamp()
+     where state = 'running' and lease_until > clock_timestamp()
+    returning 1
+), sendings as (
+    update deliveries set lease_until = clock_timestamp(), due_at = clock_timestamp()
+     where state = 'sending' and lease_until > clock_timestamp()
+    returning 1
+)
+select (select count(*) from turns) + (select count(*) from sendings) as ended
+
 -- name: put_off_requests
 update requests r
    set nudges = nudges + 1,
