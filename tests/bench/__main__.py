@@ -171,6 +171,9 @@ def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]], alone: l
         "transactions per turn, alone", f"{statistics.median(one.transactions for one in alone):.1f}", "", "", ""
     )
     table.add_row("statements per turn, alone", f"{statistics.median(one.statements for one in alone):.1f}", "", "", "")
+    table.add_row(
+        "round trips per turn, alone", f"{statistics.median(one.round_trips for one in alone):.1f}", "", "", ""
+    )
     table.add_row("events per turn (Slack)", f"{found['events_per_turn']:.2f}", "", "", "")
     table.add_row("deliveries per turn (Slack)", f"{found['deliveries_per_turn']:.2f}", "", "", "")
     console.print(table)

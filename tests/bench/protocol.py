@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.waiting import Wait
 
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.deliveries import Deliveries
@@ -49,11 +50,15 @@ class Instant:
 
 @dataclass(frozen=True)
 class Rate:
-    """Turns per second; transactions of PostgreSQL and statements sent for each of them."""
+    """Turns per second; for each of them, transactions of PostgreSQL, statements, and times that one waits for them."""
 
     turns: float
     transactions: float
     statements: float
+    round_trips: float
+
+
+WARM = 1.0  # seconds before it is measured: imports, connections, prepared statements
 
 
 def rate(url: str, seconds: float, threads: int = 4) -> Rate:
@@ -70,10 +75,10 @@ def rate(url: str, seconds: float, threads: int = 4) -> Rate:
     turns = Turns(store, AGENTS, instant, Planner(defaults, users.plan_inputs), instant, owner="b", revision="1")
     courier = Courier("test", Deliveries(database, owner="b"), instant, can_ask=True)
     people = [users.meet("api", f"bench-{n}", email=None, name="", timezone=None) for n in range(threads)]
-    done, end = Counter[int](), time.perf_counter() + seconds
+    done = Counter[int]()
 
-    def work(number: int) -> None:
-        while time.perf_counter() < end:
+    def work(number: int, until: float) -> None:
+        while time.perf_counter() < until:
             new = NewRequest(
                 id=ids.new(), user_id=people[number], session=SessionWanted(), source="tool", content="?",
                 principal=f"user:{people[number]}", route="requests", key=str(ids.new()),
@@ -85,16 +90,23 @@ def rate(url: str, seconds: float, threads: int = 4) -> Rate:
             courier(reply.contract)
             done[number] += 1
 
-    with _counted(url) as before, _statements() as statements:
+    def all_work(for_seconds: float) -> float:
         begun = time.perf_counter()
-        workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+        workers = [threading.Thread(target=work, args=(n, begun + for_seconds)) for n in range(threads)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        took, count = time.perf_counter() - begun, done.total()
+        return time.perf_counter() - begun
+
+    all_work(WARM)
+    database.close()  # a connection that ends has reported its transactions
+    done.clear()
+    with _counted(url) as before, _sent() as sent:
+        took, count = all_work(seconds), done.total()
     database.close()
-    return Rate(count / took, (_transactions(url) - before) / count, statements[0] / count)
+    after = _transactions(url)
+    return Rate(count / took, (after - before) / count, sent["statements"] / count, sent["round trips"] / count)
 
 
 @contextmanager
@@ -113,17 +125,35 @@ def _transactions(url: str) -> int:
 
 
 @contextmanager
-def _statements() -> Iterator[list[int]]:
-    """Count what is sent."""
-    count, original, lock = [0], psycopg.Connection.execute, threading.Lock()
+def _sent() -> Iterator[Counter[str]]:
+    """Count the statements that are sent, and how often one waits for the server."""
+    count, lock = Counter[str](), threading.Lock()
+    execute, wait = psycopg.Connection.execute, psycopg.Connection.wait
 
-    def counting(self: Any, *arguments: Any, **named: Any) -> Any:
+    def executing(self: Any, *arguments: Any, **named: Any) -> Any:
         with lock:
-            count[0] += 1
-        return original(self, *arguments, **named)
+            count["statements"] += 1
+        return execute(self, *arguments, **named)
 
-    psycopg.Connection.execute = counting  # type: ignore[method-assign]
+    def watched(steps: Any) -> Any:
+        """Go through the steps of one call; it is a round trip when it has to wait until something can be read."""
+        reads, ready = False, None
+        try:
+            while True:
+                wanted = steps.send(ready)
+                reads = reads or wanted == Wait.R
+                ready = yield wanted
+        except StopIteration as over:
+            return over.value
+        finally:
+            with lock:
+                count["round trips"] += reads
+
+    def waiting(self: Any, steps: Any, *arguments: Any, **named: Any) -> Any:
+        return wait(self, watched(steps), *arguments, **named)
+
+    psycopg.Connection.execute, psycopg.Connection.wait = executing, waiting  # type: ignore[method-assign]
     try:
         yield count
     finally:
-        psycopg.Connection.execute = original  # type: ignore[method-assign]
+        psycopg.Connection.execute, psycopg.Connection.wait = execute, wait  # type: ignore[method-assign]

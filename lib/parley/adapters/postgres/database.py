@@ -157,7 +157,13 @@ class Database:
 
         The beginning travels with the first query, and what is sent last with the commit.
         """
-        with _translated(), self._connection() as connection, connection.pipeline() as line, connection.transaction():
+        # Not `connection.transaction()`: in a pipeline it waits after the beginning and before the end.
+        with (
+            _translated(),
+            self._connection() as connection,
+            connection.pipeline() as line,
+            psycopg.Transaction(connection),
+        ):
             _wall(connection)
             yield Transaction(connection, line)
 
