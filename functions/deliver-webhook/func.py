@@ -9,7 +9,6 @@ import socket
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from parliament import Context
 
@@ -21,7 +20,7 @@ try:
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.deliveries import Deliveries
     from parley.adapters.postgres.endpoints import Endpoints, Notices
-    from parley.channels import signing
+    from parley.channels import consent, signing
     from parley.delivery import Courier
     from parley.domain.events import ResponseReady
 except ModuleNotFoundError as missing:
@@ -45,7 +44,7 @@ def build(cfg: Config) -> Courier:
     notices = Notices(cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")))
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds, tell=notices)
     keys, to = signing.keys(cfg.webhook_signing_key), Pinned(allow=cfg.webhook_allow_private)
-    channel = Webhooks(keys, to, Endpoints(database), origin=urlsplit(cfg.public_url).hostname or "parley")
+    channel = Webhooks(keys, to, Endpoints(database), origin=consent.named(cfg.public_url))
     return Courier("webhook", store, channel, can_ask=True)
 
 

@@ -1,5 +1,8 @@
 """deliver-webhook from its folder, on a real PostgreSQL, against a receiver."""
 
+import json
+import uuid
+
 import pytest
 
 from devkit.receiver import WebhookReceiver
@@ -45,6 +48,22 @@ def test_a_dead_receiver_is_retried_with_the_same_id(answered, hooked, webhook, 
     assert statuses == [503, 503, 202]
     assert len({got.headers["webhook-id"] for got in receiver.requests()}) == 1
     assert row("select count(*) as n from delivery_attempts")["n"] == 3
+
+
+def test_consent_is_asked_for_by_our_real_name(answered, rank, deliver, receiver, row):
+    """Who consents to the host of PUBLIC_URL alone is asked, and posted to, by that name."""
+    id_, config = uuid.uuid4(), json.dumps({"url": receiver.url, "format": "binary"})
+    (due,) = answered(rank("webhook", 1, url=receiver.url, integration=str(id_)))
+    own = "insert into user_integrations (id, user_id, channel, config) select %s, id, 'webhook', %s from users"
+    row(own, id_, config)
+    receiver.answer(Reply(200, headers={"WebHook-Allowed-Origin": "parley.example.org"}))
+    settings = {"WEBHOOK_SIGNING_KEY": "key", "WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8"}
+
+    status, _ = deliver("webhook", PUBLIC_URL="https://parley.example.org", **settings)(due)
+
+    asked = [(got.method, got.headers["webhook-request-origin"]) for got in receiver.requests()]
+    assert (status, asked) == (202, [("OPTIONS", "parley.example.org"), ("POST", "parley.example.org")])
+    assert row("select consented_at from endpoints")["consented_at"] is not None
 
 
 def test_private_addresses_are_refused(answered, hooked, rank, deliver, receiver):

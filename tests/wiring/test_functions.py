@@ -98,6 +98,15 @@ def test_every_setting_is_one_that_the_function_knows_and_needs(name, func_yaml,
     assert ("K_SINK" in fields) == bool(bound), "a SinkBinding gives K_SINK to those that publish, and to no other"
 
 
+@functions
+def test_what_the_cluster_offers_reaches_every_function_that_knows_it(name, func_yaml, loaded):
+    """One installation goes by one name, and has one of everything else: no function falls back to its own default."""
+    path = ROOT / "config" / "cluster" / "config.yaml"
+    offered = set(yaml.safe_load(path.read_text(encoding="utf-8"))["data"])
+    knows = {field.name.upper() for field in dataclasses.fields(loaded(name).Config)}
+    assert offered & knows <= set(envs(func_yaml(ROOT / "functions" / name)))
+
+
 def test_the_root_function_gives_each_of_its_functions_what_it_needs(func_yaml):
     needed = {key for name in FUNCTIONS for key in envs(func_yaml(ROOT / "functions" / name))}
     assert needed <= set(envs(func_yaml(ROOT)))

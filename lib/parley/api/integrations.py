@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.adapters.postgres.endpoints import Endpoints
 from parley.api import bodies, views, webhooks
 from parley.api.desk import Desk
 from parley.api.preferences import version
@@ -90,16 +89,16 @@ def _put(desk: Desk, call: Call, channel: str) -> Answer:
     values = wanted.model_dump(include={"enabled", "rank", "level", "patience_seconds"})
     values["config"] = bodies.config(default, wanted)
     has_url = "url" in default.address.values() and bool(values["config"])
-    if has_url:
+    given = None
+    if has_url:  # asked before anything is stored: who refuses leaves no trace
         webhooks.check(desk, values["config"])
+        given = None if wanted.enabled is False else webhooks.consent(desk, values["config"])
     row = desk.views.put_integration(user_id, channel, values, version(call.headers, required=False))
     if row is None:
         raise Problem("precondition-failed")
     is_new = row.pop("is_new")
     if has_url:
-        with desk.unwalled():
-            Endpoints(desk.database).enable(row["id"], channel, is_other=True)
-        webhooks.confirm(desk, row["id"], values["config"])
+        webhooks.begin(desk, row["id"], channel, given, is_other=True)
     shown = views.plain(row)
     if is_new and "signature" in default.options:
         shown |= webhooks.secrets(desk, str(row["id"]))

@@ -1,8 +1,7 @@
 """Receivers that users registered: consent, new secrets, called again after trouble, and what they missed."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -16,6 +15,9 @@ from parley.api.route import Answer, Call, Route
 from parley.channels import signing
 from parley.domain import ids
 from parley.domain.events import Emit
+
+if TYPE_CHECKING:
+    from parley.channels.consent import Consent
 
 ONE = "/api/v1/users/{user_id}/integrations/{channel}"
 LONGEST = timedelta(days=90)
@@ -59,9 +61,7 @@ def enable(desk: Desk, call: Call) -> Answer:
     """Call a receiver again that was disabled, or say that it works again: what waits for it is sent."""
     row = _endpoint(desk, call, "change")
     check(desk, row["config"])
-    with desk.unwalled():
-        Endpoints(desk.database).enable(row["id"], row["channel"])
-    confirm(desk, row["id"], row["config"])
+    begin(desk, row["id"], row["channel"], consent(desk, row["config"]))
     return Answer(_shown(_endpoint(desk, call, "see")))
 
 
@@ -88,23 +88,34 @@ def check(desk: Desk, config: dict[str, Any]) -> None:
         raise Problem("invalid", errors=[{"pointer": "/config/url", "detail": str(error)}]) from None
 
 
-def confirm(desk: Desk, integration_id: UUID, config: dict[str, Any]) -> None:
-    """Ask a receiver of CloudEvents whether it wants them, and keep its word. Raises Problem when it does not."""
-    if config.get("format") not in ("binary", "structured"):
-        return
+def consent(desk: Desk, config: dict[str, Any]) -> "Consent | None":
+    """Ask a receiver of CloudEvents whether it wants them; others are not asked. Raises Problem when it does not."""
+    from parley.channels.webhook import is_cloudevent
+
+    if not is_cloudevent(config):
+        return None
     from parley.adapters.http import asked
     from parley.adapters.pinned import Pinned, Refused
+    from parley.channels.consent import named
     from parley.channels.outcome import MaybeSent, NotSent
 
-    origin = urlsplit(desk.rules.public_url).hostname or "parley"
+    said = "it does not consent: the header WebHook-Allowed-Origin names us or is *"
     try:
-        consent = asked(Pinned(allow=desk.rules.allow_private), config["url"], origin, PATIENCE)
-        said = "it does not consent: the header WebHook-Allowed-Origin names us or is *"
+        origin = named(desk.rules.public_url)
+        if given := asked(Pinned(allow=desk.rules.allow_private), config["url"], origin, PATIENCE):
+            return given
     except (Refused, NotSent, MaybeSent) as error:
-        consent, said = None, str(error)
-    if consent is None:
-        raise Problem("invalid", errors=[{"pointer": "/config/url", "detail": said}])
-    Endpoints(desk.database).consented(str(integration_id), consent.rate)
+        said = str(error)
+    raise Problem("invalid", errors=[{"pointer": "/config/url", "detail": said}])
+
+
+def begin(desk: Desk, integration_id: UUID, channel: str, given: "Consent | None", *, is_other: bool = False) -> None:
+    """Call a receiver from now on, as it consented."""
+    endpoints = Endpoints(desk.database)
+    with desk.unwalled():
+        endpoints.enable(integration_id, channel, is_other=is_other)
+        if given:
+            endpoints.consented(str(integration_id), given.rate)
 
 
 def secrets(desk: Desk, integration_id: str, generation: int = 1) -> dict[str, str]:

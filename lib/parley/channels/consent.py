@@ -7,6 +7,7 @@ consent; a status alone is none.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from parley.channels.post import Post
 
@@ -18,6 +19,11 @@ class Consent:
     """A receiver wants our posts: at most `rate` in a minute; None: any number."""
 
     rate: float | None
+
+
+def named(public_url: str) -> str:
+    """Give the name by which we ask, wherever we ask from: the host that others know us by."""
+    return urlsplit(public_url).hostname or "parley"
 
 
 def ask(url: str, origin: str) -> Post:

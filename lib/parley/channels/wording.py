@@ -4,7 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from parley.domain.delivery import Job
 
-NAMES = {"slack": "Slack", "email": "e-mail", "sms": "SMS", "webhook": "webhook", "test": "the test channel"}
+NAMES = {
+    "slack": "Slack", "email": "e-mail", "sms": "SMS", "webhook": "webhook", "teams": "Microsoft Teams",
+    "test": "the test channel",
+}  # fmt: skip
 
 
 def note(job: Job) -> str:

@@ -40,7 +40,7 @@ def test_a_new_receiver_has_both_keys_and_a_new_secret_overlaps(ann):
 @pytest.fixture
 def private(world, tmp_path):
     """Somebody who calls an installation that may reach this machine."""
-    allowed = {"WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8"}
+    allowed = {"WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8", "PUBLIC_URL": "https://parley.example.org"}
     with (
         serving(world.url, world.log[0], tmp_path / "log", **allowed) as process,
         replace(world, process=process).person() as person,
@@ -48,16 +48,37 @@ def private(world, tmp_path):
         yield person
 
 
+CONSENT = Reply(200, headers={"WebHook-Allowed-Origin": "parley.example.org", "WebHook-Allowed-Rate": "7"})
+
+
 def test_a_receiver_of_cloudevents_has_to_consent(private):
-    """Without the header nothing is promised to it; with it, its rate is kept."""
-    replies = [Reply(200), Reply(200, headers={"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "7"})]
+    """Without the header nothing of it is stored; with it, its rate is kept and its secret shown."""
+    replies = [Reply(200), CONSENT]
     with LocalServer(lambda _: replies.pop(0)) as server:
         wanted = {"config": {"url": server.url, "format": "binary"}}
-        refused, taken = (private.put(RECEIVER, json=wanted) for _ in range(2))
+        refused, left = private.put(RECEIVER, json=wanted), private.get(RECEIVER)
+        taken = private.put(RECEIVER, json=wanted)
 
     problem(refused, "invalid", 422)
-    assert taken.status_code in (200, 201)
+    problem(left, "not-found", 404)
+    assert taken.status_code == 201
+    assert taken.json()["secret"].startswith("whsec_")
     assert private.get(f"{RECEIVER}/status").json()["allowed_rate"] == 7
+
+
+def test_a_refused_change_leaves_the_receiver_as_it_was(private):
+    """The old one goes on, with its consent; and who is turned off is not asked."""
+    replies = [CONSENT, Reply(200)]
+    with LocalServer(lambda _: replies.pop(0)) as server:
+        one, other = ({"url": f"{server.url}/{path}", "format": "binary"} for path in ("one", "other"))
+        private.put(RECEIVER, json={"config": one})
+        refused = private.put(RECEIVER, json={"config": other})
+        kept, status = private.get(RECEIVER).json(), private.get(f"{RECEIVER}/status").json()
+        off = private.put(RECEIVER, json={"config": other, "enabled": False})
+
+    problem(refused, "invalid", 422)
+    assert (kept["config"], status["allowed_rate"]) == (one, 7)
+    assert (off.status_code, off.json()["enabled"]) == (200, False)
 
 
 def test_others_receivers_are_not_found(ann, bob):
