@@ -31,4 +31,6 @@ class Shelves(Knowledge):
     def load_folder(self, folder: Path, embedding: Embedding | None = None) -> Loaded:
         """Make a base what a folder says."""
         found = look(folder)
-        return load(Library(self._database), found.base, found.files, embedding, language=found.language)
+        return load(
+            Library(self._database), found.base, found.files, embedding, language=found.language, weights=found.weights
+        )

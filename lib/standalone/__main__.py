@@ -199,13 +199,13 @@ def _shelve(url: str, root: Path, env: Mapping[str, str]) -> int:
     for path in sorted(path for path in (root / "config" / "knowledge").iterdir() if path.is_dir()):
         base = look(path)
         try:
-            loaded = load(library, base.base, base.files, by, language=base.language)
+            loaded = load(library, base.base, base.files, by, language=base.language, weights=base.weights)
         except Unavailable as error:
             if not by:
                 raise
             print(f"knowledge is searched by words alone: {error}", file=sys.stderr, flush=True)
             by = None
-            loaded = load(library, base.base, base.files, language=base.language)
+            loaded = load(library, base.base, base.files, language=base.language, weights=base.weights)
         for source, why in loaded.problems.items():
             print(f"knowledge: {base.base}/{source} was not read: {why}", file=sys.stderr, flush=True)
         changed += loaded.changed

@@ -10,6 +10,7 @@ from devkit.embedding import embed
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.library import Library, Overtaken
 from parley.adapters.postgres.vectors import half
+from parley.domain.knowledge import Weights
 from parley.errors import Unavailable
 from parley.knowledge.load import Embedding, load, texts
 
@@ -183,3 +184,36 @@ def test_vectors_are_kept_as_the_halves_that_they_were_rounded_to(database):
     [row] = database.select(sql.Composed([statement]), one=vector, many=[half([0.5]), vector])
 
     assert HalfVector.from_text(row["one"]) == HalfVector.from_text(row["second"]) == vector
+
+
+BICYCLES = "# A\n\n## Bicycles\n\nThe facilities team lends bicycles, also overnight and at the weekend.\n"
+TRAVEL = "# B\n\n## Travel\n\nHotelzimmerpreis, Firmenwagenliste.\n"
+
+
+def test_words_and_meaning_count_as_much_as_the_base_says(shelves, embedder):
+    """Words find what shares one, letters what shares many. To say so is enough: nothing is read or embedded again."""
+    files, by = texts({"a.md": BICYCLES, "b.md": TRAVEL}), Embedding(embedder, LARGE)
+
+    def first(weights):
+        load(Library(shelves._database), "desk", files, by, weights=weights)
+        return [one.document for one in shelves.search(["desk"], "Hotelzimmer Firmenwagen overnight", 2)]
+
+    by_words, by_meaning = first(Weights(1, 0)), first(Weights(0, 1))
+    assert (by_words, by_meaning) == (["a", "b"], ["b", "a"])
+    before = len(embedder.texts)
+
+    assert first(Weights(1, 0)) == by_words
+    assert first(Weights(0.1, 9)) == by_meaning
+    assert not any("bicycles" in text for text in embedder.texts[before:])
+
+
+def test_bases_that_weigh_differently_are_searched_together(shelves, embedder):
+    """All that are there are found, each with its own weight."""
+    load(Library(shelves._database), "desk", texts({"vpn.md": VPN}), Embedding(embedder, LARGE), weights=Weights(1, 0))
+    load(
+        Library(shelves._database), "more", texts({"wifi.md": WIFI}), Embedding(embedder, LARGE), weights=Weights(0, 1)
+    )
+
+    found = shelves.search(["desk", "more"], "guests at the gate of the VPN", 9)
+
+    assert sorted(one.anchor for one in found) == ["error-691", "guests", "set-up-on-linux"]

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from databases import run
 
 from devkit.installation import QUICK, Installation
 from devkit.model import Broken, Call, Said
@@ -10,6 +11,7 @@ from devkit.model import Broken, Call, Said
 @pytest.fixture(scope="module")
 def parley(real_server, tmp_path_factory):
     env = {"LLAMA_STACK_URL": real_server.url, "LLAMA_STACK_MODEL": real_server.model, **QUICK}
+    env["EMBEDDING_MODEL"] = "model/synthetic-384"
     with Installation(tmp_path_factory.mktemp("parley"), env) as installation:
         yield installation
 
@@ -34,6 +36,15 @@ def test_a_question_is_routed_and_answered_with_its_source_by_the_model(parley, 
     seen = [(one["role"], str(one["content"])) for one in model.asked[-1]["messages"][1:]]
     assert [role for role, _ in seen] == ["user", "assistant", "user"]
     assert "it depends" in seen[1][1]
+
+
+def test_the_knowledge_was_embedded_at_the_start(parley):
+    [(sections, embedded, dimension)] = run(
+        parley.database_url,
+        "select count(*), count(embedding), min(vector_dims(embedding)) from knowledge_chunks",
+    )
+    assert (embedded, dimension) == (sections, 384)
+    assert sections > 50
 
 
 def test_a_model_that_fails_for_a_while_delays_the_answer(parley, model):

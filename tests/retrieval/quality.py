@@ -51,7 +51,8 @@ def fill(database: Database, embedder: Embedder, model: str) -> int:
     """Load the set; gives how many sections it has."""
     for folder in FOLDERS:
         found = look(folder)
-        load(Library(database), found.base, found.files, Embedding(embedder, model), language=found.language)
+        by = Embedding(embedder, model)
+        load(Library(database), found.base, found.files, by, language=found.language, weights=found.weights)
     return len(rows(database, "select 1 as one from knowledge_chunks"))
 
 

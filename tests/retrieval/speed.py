@@ -102,6 +102,7 @@ def fill(database: Database, corpus: Corpus, chunks: int) -> None:
                     into.write_row(row)
         connection.execute(DOCUMENTS, {"chunks": CHUNKS})
         connection.execute(SECTIONS, {"model": model.id})
+        connection.execute("insert into knowledge_bases (name) select distinct base from made")
         connection.execute("update knowledge_models set active = (id = %s)", (model.id,))
     with database.transaction() as tx:
         tx.run("lock_library")

@@ -64,6 +64,17 @@ class Document:
     groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Weights:
+    """How much words and meaning count where both find something."""
+
+    words: float = 1.0
+    meaning: float = 0.4
+
+
+USUAL = Weights()
+
+
 class Unclear(ValueError):
     """It says something about who may read it, and it is not clear what. Such a document is for nobody."""
 

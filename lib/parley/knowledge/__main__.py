@@ -29,7 +29,7 @@ from parley.knowledge.embedding import Embedded, embedding
 from parley.knowledge.folder import look
 from parley.knowledge.load import Loaded, load
 
-MIN_SCHEMA = 10
+MIN_SCHEMA = 14
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def _load(options: argparse.Namespace, cfg: Config, database: Database) -> int:
         folder = look(path, options.base)
         if not folder.files and not options.empty:
             raise Misconfigured(f"{path}: no documents in it; --empty empties the base")
-        loaded = load(library, folder.base, folder.files, by, language=folder.language, say=_progress)
+        loaded = load(
+            library, folder.base, folder.files, by, language=folder.language, weights=folder.weights, say=_progress
+        )
         _report(loaded)
         for source in folder.ignored:
             print(f"  ignored: {source} (no Markdown, text, HTML or PDF)")

@@ -2,6 +2,7 @@
 The folder of a base: its files, and what `knowledge.yaml` beside them says about some of them.
 
     language: de                    # of files whose language can neither be read nor told
+    weights: {words: 1, meaning: 2} # how much each counts in a search; meaning more than the default suits a good model
     files:
       - match: "hr/*.pdf"           # what is for some is said here, or in the files themselves
         groups: [hr, finance]
@@ -13,17 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from parley.domain.knowledge import NAME
+from parley.domain.knowledge import NAME, USUAL, Weights
 from parley.errors import Misconfigured
 from parley.knowledge.reading import KINDS, Declared, File
 
 RULES = "knowledge.yaml"
 
 Group = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+
+
+Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -39,10 +43,29 @@ class Rule(_Strict):
     url: str | None = None
 
 
+class Weighing(_Strict):
+    """How much words and meaning count; one of them may count for nothing."""
+
+    words: Weight = USUAL.words
+    meaning: Weight = USUAL.meaning
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if not self.words + self.meaning:
+            raise ValueError("words or meaning must count for something")
+        return self
+
+    @property
+    def weights(self) -> Weights:
+        """Give them to those who know nothing of files."""
+        return Weights(self.words, self.meaning)
+
+
 class Rules(_Strict):
     """What a folder says about its files; of several rules that match, each later one says again what it names."""
 
     language: str = "en"
+    weights: Weighing = Weighing()
     files: tuple[Rule, ...] = ()
 
     def of(self, source: str) -> Declared:
@@ -63,6 +86,7 @@ class Folder:
     base: str
     files: dict[str, File]
     language: str = "en"
+    weights: Weights = USUAL
     ignored: list[str] = field(default_factory=list)
 
 
@@ -85,7 +109,7 @@ def look(path: Path, base: str | None = None) -> Folder:
             files[source] = File(file.read_bytes(), rules.of(source))
         except OSError as error:
             raise Misconfigured(f"{file}: cannot be read: {error.strerror}") from None
-    return Folder(base or path.resolve().name, files, rules.language, ignored)
+    return Folder(base or path.resolve().name, files, rules.language, rules.weights.weights, ignored)
 
 
 def _visible(path: Path) -> Iterator[Path]:

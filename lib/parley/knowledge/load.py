@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from parley.adapters.postgres.library import Library, Model, Overtaken, Shelved
-from parley.domain.knowledge import digest, embedded
+from parley.domain.knowledge import USUAL, Weights, digest, embedded
 from parley.errors import Misconfigured, Unavailable
 from parley.knowledge import reading
 from parley.knowledge.reading import File, Unreadable
@@ -51,6 +51,7 @@ def load(
     embedding: Embedding | None = None,
     *,
     language: str = "en",
+    weights: Weights = USUAL,
     say: Callable[[str], object] = lambda _: None,
 ) -> Loaded:
     """
@@ -69,7 +70,7 @@ def load(
             count += _embed(library, embedding, model, read, say)
         kept = [source for source in files if source not in problems or source in seen.digests]
         try:
-            removed = library.publish(seen, read, kept, model)
+            removed = library.publish(seen, read, kept, model, weights)
         except Overtaken:
             continue
         if read or removed or count:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FEW = 10_000  # chunks that are compared one by one; among more, an index finds the nearest
 DEEP = 40  # places of each of the two lists that are fused
+FLAT = 5  # of the reciprocal rank: the lower, the more the first places count
 MANY = 500  # chunks that the rarest words of a question may find
 MOST_WORDS = 64  # of a question
 REMEMBERED = 64  # embeddings of questions: the same one is searched for more than once in a turn
@@ -76,7 +77,8 @@ class Knowledge:
 def statement(model: Row | None) -> sql.Composed:
     """Give the search by this model; a partial index is only used when its number is no parameter."""
     number, dimension = (model["id"], model["dimension"]) if model else (None, 1)
-    return sql.SQL(queries()["search_chunks"]).format(model=sql.Literal(number), dimension=sql.Literal(dimension))
+    numbers = {"model": number, "dimension": dimension, "flat": FLAT}
+    return sql.SQL(queries()["search_chunks"]).format(**{name: sql.Literal(one) for name, one in numbers.items()})
 
 
 def _passage(row: Row) -> Passage:

@@ -10,7 +10,7 @@ from parley.adapters.postgres.database import Database, Row, Transaction, querie
 from parley.adapters.postgres.knowledge import FEW
 from parley.adapters.postgres.vectors import half
 from parley.domain import ids
-from parley.domain.knowledge import Document, digest, embedded
+from parley.domain.knowledge import USUAL, Document, Weights, digest, embedded
 
 PAGE = 500  # chunks
 MOST_DIMENSIONS = 4_000  # that pgvector's HNSW takes of halfvec; beyond, all are compared
@@ -94,7 +94,14 @@ class Library:
         halves = [half(vector) for vector in vectors.values()]
         self._database.run("stage_embeddings", model=model.id, digests=list(vectors), vectors=halves)
 
-    def publish(self, seen: State, changed: Sequence[Shelved], sources: Sequence[str], model: Model | None) -> int:
+    def publish(
+        self,
+        seen: State,
+        changed: Sequence[Shelved],
+        sources: Sequence[str],
+        model: Model | None,
+        weights: Weights = USUAL,
+    ) -> int:
         """
         Make the base what its files say; `sources`: all that stay. All or nothing. Gives how many documents went.
 
@@ -107,6 +114,7 @@ class Library:
             for one in changed:
                 _put(tx, seen.base, one, model)
             removed = tx.run("delete_documents_but", base=seen.base, sources=list(sources))
+            tx.run("weigh_base", base=seen.base, words=weights.words, meaning=weights.meaning)
             if model:
                 tx.run("embed_chunks", model=model.id)
                 tx.run("retire_models", model=model.id)

@@ -2,7 +2,7 @@
 select id, name, dimension from knowledge_models where active
 
 -- name: search_chunks
--- By words and by meaning at once: two lists, fused by reciprocal rank. {model} and {dimension} are numbers of ours: a
+-- By words and by meaning at once: two lists, fused by reciprocal rank, each as much as its base says. {model} and {dimension} are numbers of ours: a
 -- partial index is only used when they are no parameters. Without a model, {model} is null and only words count.
 --
 -- By words: any of the question's words may match (a question is no query); a chunk's share of them, rare words
@@ -53,9 +53,9 @@ with reader as materialized (
     select f.document_id, f.ordinal, f.language, c.anchor, c.search || ''::tsvector as search
       from found f join knowledge_chunks c using (document_id, ordinal)
 ), by_words as materialized (
-    select document_id, ordinal,
+    select base, document_id, ordinal,
            row_number() over (order by share * (1 + ln(1 + closeness)) desc, slug, anchor, ordinal) as place
-      from (select c.document_id, c.ordinal, d.slug, c.anchor,
+      from (select d.base, c.document_id, c.ordinal, d.slug, c.anchor,
                    ts_rank_cd(array[0.1, 0.4, 0.6, 1.0]::float4[], c.search, q.any_word, 1) as closeness,
                    (select sum(l.weight) from unnest(q.each, q.weights) as l(one, weight) where c.search @@ l.one)
                      / q.whole as share
@@ -66,12 +66,12 @@ with reader as materialized (
 ), size as materialized (
     select coalesce(sum(chunks), 0) as chunks from sizes
 ), compared as materialized (
-    select c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
+    select c.base, c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
       from visible v join knowledge_chunks c on c.document_id = v.id
      where c.model = {model} and (select chunks <= %(few)s from size)
      order by distance limit %(depth)s
 ), walked as materialized (
-    select c.document_id, c.ordinal, c.embedding::halfvec({dimension}) <=> %(vector)s::halfvec({dimension}) as distance
+    select c.base, c.document_id, c.ordinal, c.embedding::halfvec({dimension}) <=> %(vector)s::halfvec({dimension}) as distance
       from knowledge_chunks c
      where c.model = {model}
        and case when c.quarantined then false else c.base = any(%(bases)s)
@@ -80,19 +80,21 @@ with reader as materialized (
                    and set_config('hnsw.ef_search', '100', true) <> '' from size)
      order by distance limit %(depth)s
 ), compared_after_all as materialized (
-    select c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
+    select c.base, c.document_id, c.ordinal, c.embedding <=> %(vector)s::halfvec as distance
       from visible v join knowledge_chunks c on c.document_id = v.id
      where c.model = {model} and (select chunks > %(few)s and (select count(*) from walked) < %(depth)s from size)
      order by distance limit %(depth)s
 ), by_meaning as materialized (
-    select document_id, ordinal, distance, row_number() over (order by distance, document_id, ordinal) as place
+    select base, document_id, ordinal, distance,
+           row_number() over (order by distance, document_id, ordinal) as place
       from (select * from compared union all
             select * from walked where (select count(*) from walked) = %(depth)s union all
             select * from compared_after_all) as all_of_them
 ), fused as materialized (
     select document_id, ordinal, m.distance,
-           coalesce(1.0 / (60 + w.place), 0) + coalesce(1.0 / (60 + m.place), 0) as score
-      from by_words w full join by_meaning m using (document_id, ordinal)
+           coalesce(k.words / ({flat} + w.place), 0) + coalesce(k.meaning / ({flat} + m.place), 0) as score
+      from by_words w full join by_meaning m using (base, document_id, ordinal)
+      join knowledge_bases k on k.name = base
      order by score desc, w.place, document_id, ordinal limit %(limit)s
 )
 select d.slug, d.title, c.heading, c.anchor, c.content, d.source, d.url, d.language, d.digest, c.loaded_at,

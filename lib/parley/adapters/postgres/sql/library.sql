@@ -85,6 +85,11 @@ update knowledge_models set active = true where id = %(model)s and not active
 insert into knowledge_bases (name, version) values (%(base)s, 1)
 on conflict (name) do update set version = knowledge_bases.version + 1, loaded_at = now()
 
+-- name: weigh_base
+insert into knowledge_bases (name, words, meaning) values (%(base)s, %(words)s, %(meaning)s)
+on conflict (name) do update set words = excluded.words, meaning = excluded.meaning
+ where (knowledge_bases.words, knowledge_bases.meaning) is distinct from (excluded.words, excluded.meaning)
+
 -- name: forget_words
 delete from knowledge_words where base = %(base)s
 
