@@ -22,7 +22,7 @@ def _zone(name: str) -> str:
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
-class QuietHours(Strict):
+class ChosenQuietHours(Strict):
     """From one time of the day until another, which may be on the next day; both the same: never."""
 
     begin: Clock = Field(alias="from", examples=["22:00"])
@@ -55,7 +55,7 @@ def _shown(desk: Desk, user_id: Any) -> dict[str, Any]:
 
 ROUTES = (
     Route("GET", PATH, get, {200: "QuietHours"}, tag="integrations", scope="settings:read", name="get_quiet_hours"),
-    Route("PUT", PATH, put, {200: "QuietHours"}, tag="integrations", scope="settings:write", body=QuietHours,
+    Route("PUT", PATH, put, {200: "QuietHours"}, tag="integrations", scope="settings:write", body=ChosenQuietHours,
           name="put_quiet_hours"),
     Route("DELETE", PATH, delete, {204: None}, tag="integrations", scope="settings:write", name="delete_quiet_hours"),
 )  # fmt: skip

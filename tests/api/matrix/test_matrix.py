@@ -31,7 +31,8 @@ TABLE = {
     "erase_session": "change", "reset_session": "change", "create_integration": "change", "put_integration": "change",
     "delete_integration": "change", "reset_integrations": "change", "erase_user": "change", "revoke_key": "change",
     "rotate_secret": "change", "enable_receiver": "change", "replay_deliveries": "change",
-    "redeliver": "repair", "decide": "own",
+    "get_quiet_hours": "see", "put_quiet_hours": "change", "delete_quiet_hours": "change",
+    "list_circuits": STAFF, "close_circuit": ADMIN, "redeliver": "repair", "decide": "own",
     "stuck": STAFF, "list_dead_letters": STAFF, "replay_dead_letter": STAFF, "list_escalations": STAFF,
     "close_escalation": STAFF, "get_dead_letter": ADMIN, "list_audit_log": ADMIN,
     "read_link": PUBLIC, "openapi": PUBLIC, "reference": PUBLIC, "slack_install": PUBLIC,
@@ -54,6 +55,7 @@ BODIES = {
 }  # fmt: skip
 BODIES["replay_deliveries"] = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 BODIES["rotate_secret"] = {}
+BODIES["put_quiet_hours"] = {"from": "22:00", "until": "07:00"}
 RECEIVERS = {"get_receiver", "rotate_secret", "enable_receiver", "replay_deliveries"}
 UNCONFIGURED = {"slack_install", "slack_oauth_redirect", "page_file"}  # 404 here, with tests of their own
 

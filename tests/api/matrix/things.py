@@ -47,12 +47,16 @@ def made(database, rows, role="user"):
     values |= {"level": None, "patience_seconds": None}
     Views(database).put_integration(user_id, "email", values)
     Views(database).put_integration(user_id, "webhook", {**values, "config": {"url": "https://1.1.1.1/hook"}})
+    rows(
+        "insert into circuits (name, failing_since, failures, trips, opened_at, until)"
+        " values (%s, now(), 1, 1, now(), now() + interval '1 hour')", f"webhook:{user_id}",
+    )  # fmt: skip
     until = datetime.now(UTC) + timedelta(days=1)
     path = {
         "user_id": user_id, "request_id": answered, "delivery_id": delivery, "session_id": _session(rows, answered),
         "prefix": keys.prefix(other), "channel": "email", "letter_id": envelope.event_id("/x", letter.id, "http://x/"),
         "escalation_id": escalation["id"], "token": links.path(SIGNING_KEY, answered, until).removeprefix("/r/"),
-        "action_id": waiting[2], "digest": "0", "file": "chat.js",
+        "circuit": f"webhook:{user_id}", "action_id": waiting[2], "digest": "0", "file": "chat.js",
     }  # fmt: skip
     return Things(user_id, key, {name: str(value) for name, value in path.items()} | {"waiting": str(waiting[0])})
 
