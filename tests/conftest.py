@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,6 +63,19 @@ def database_template(postgres_server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str, database_template: str) -> Iterator[str]:
     """A fresh database with the schema, for one test."""
+    with _copied(postgres_server, database_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(postgres_server: str, database_template: str) -> Iterator[str]:
+    """One for all tests of a module, for those that empty it: to copy a database takes longer than most tests."""
+    with _copied(postgres_server, database_template) as url:
+        yield url
+
+
+@contextmanager
+def _copied(postgres_server: str, database_template: str) -> Iterator[str]:
     name = f"parley_test_{uuid.uuid4().hex[:12]}"
     _administer(postgres_server, f'create database "{name}" template "{database_template}"')
     yield _at(postgres_server, name)

@@ -2,6 +2,7 @@
 
 import threading
 
+import psycopg
 import pytest
 from functions import contract
 from wiring.conftest import CHANNELS
@@ -17,6 +18,20 @@ KILLED = (
 CUT = "update delivery_attempts set outcome = null, finished_at = null, provider_id = null, sent = null"
 LATER = "update deliveries set due_at = now(), not_before = null where due_at is not null"
 CURE = "update circuits set until = now()"
+
+
+EMPTY = """do $$ begin
+    execute (select 'truncate ' || string_agg(quote_ident(tablename), ', ')
+               from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations');
+end $$"""
+
+
+@pytest.fixture
+def database_url(shared_database_url):
+    """One database for all, empty at the start of each."""
+    with psycopg.connect(shared_database_url, autocommit=True) as connection:
+        connection.execute(EMPTY)
+    return shared_database_url
 
 
 @pytest.fixture(params=contract.VENDORS)
