@@ -61,12 +61,15 @@ def _show_quality(database: Database) -> None:
         "embeddings": quality.by_embeddings(database, embedder),
         "both": quality.by_both(database, embedder),
     }
-    for language in ("all", *quality.LANGUAGES):
-        some = [one for one in asked if one.document and language in ("all", one.language)]
+    full = [one for one in asked if one.document]
+    parts = {language: [one for one in full if one.language == language] for language in quality.LANGUAGES}
+    parts = {"all": full, **parts, "the half that chose the weights": [one for one in full if quality.chosen_by(one)]}
+    parts["the other half"] = [one for one in full if not quality.chosen_by(one)]
+    for part, some in parts.items():
         for name, find in ways.items():
             found = quality.figures(find, some)
             shown = (f"{found.first:.3f}", f"{found.recall:.3f}", f"{found.mrr:.3f}")
-            table.add_row(f"{language}: {name}", str(found.questions), *shown)
+            table.add_row(f"{part}: {name}", str(found.questions), *shown)
     console.print(table)
     silent, answered = quality.silence(database, asked)
     console.print(
@@ -81,11 +84,13 @@ def _show_speed(database: Database, chunks: int, count: int, server: int) -> Non
     speed.fill(database, corpus, chunks)
     questions = [corpus.question() for _ in range(count)]
     table = Table(title=f"A search among {chunks} chunks, one at a time: milliseconds", title_justify="left")
-    for name in ("", "p50", "p99", "of the server's CPU"):
+    for name in ("", "p50", "p99", "of the server's CPU", "CPU, as a multiple of the index alone"):
         table.add_column(name, justify="right" if name else "left")
+    bare = 0.0
     for name, ask in speed.searches(database, questions).items():
         taken = speed.latency(ask, questions, server)
-        table.add_row(name, f"{taken.p50:.1f}", f"{taken.p99:.1f}", f"{taken.cpu:.1f}")
+        bare = bare or taken.cpu  # the first one is the index alone
+        table.add_row(name, f"{taken.p50:.1f}", f"{taken.p99:.1f}", f"{taken.cpu:.1f}", f"{taken.cpu / bare:.1f}")
     console.print(table)
     some = questions[: max(20, count // 4)]
     speed.spread(database, chunks, some)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from devkit.embedding import MODELS, embed
 from parley.adapters.postgres.database import Database
@@ -238,9 +239,22 @@ def searches(database: Database, questions: Sequence[str]) -> dict[str, Callable
     reader = uuid.UUID(int=1)
     every = (*BASES, RARE)
     return {
+        "the index alone, of all chunks": _bare(database, Remembered(questions)),
         "both, all chunks": lambda question: both.search(every, question, 6, reader=reader),
         "both, 30 % of the chunks": lambda question: both.search(BASES[1:4], question, 6, reader=reader),
         "both, 10 % (compared one by one)": lambda question: both.search(BASES[1:2], question, 6, reader=reader),
         "both, 1 % (compared one by one)": lambda question: both.search((RARE,), question, 6, reader=reader),
         "words alone, all chunks": lambda question: words.search(every, question, 6, reader=reader),
     }
+
+
+def _bare(database: Database, embedder: Remembered) -> Callable[[str], object]:
+    """Give the least that a search by meaning is: a walk through the index, nothing filtered, nothing joined."""
+    model = database.row("active_model")
+    assert model, "it was filled with one"
+    statement = sql.SQL(
+        "select document_id, ordinal from knowledge_chunks where model = {model}"
+        " and (select set_config('hnsw.ef_search', '100', true)) <> ''"
+        " order by embedding::halfvec({dimension}) <=> %(vector)s::halfvec({dimension}) limit {depth}"
+    ).format(model=sql.Literal(model["id"]), dimension=sql.Literal(model["dimension"]), depth=sql.Literal(DEEP))
+    return lambda question: database.select(statement, vector=half(embedder.embed(MODEL, [question])[0]))

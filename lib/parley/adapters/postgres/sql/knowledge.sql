@@ -11,7 +11,7 @@ select id, name, dimension from knowledge_models where active
 -- and should it end before, all are compared after all: `depth` rows or all rows.
 with reader as materialized (
     select coalesce((select groups from users where id = %(reader)s), array[]::text[]) as groups
-), visible as materialized (
+), visible as not materialized (
     select d.id, d.language, d.chunks
       from knowledge_documents d, reader r
      where d.base = any(%(bases)s) and not d.quarantined and (cardinality(d.groups) = 0 or d.groups && r.groups)
