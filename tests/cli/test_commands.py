@@ -131,6 +131,9 @@ def test_answer_is_sent_and_its_attempts_are_shown(run):
 
     mine = until(sent)
     assert "delivered" in run("deliveries", "show", mine["id"])
+    lines = [json.loads(line) for line in run("--json", "deliveries", "explain", request).splitlines()]
+    [said] = [line["says"] for line in lines if line["rank"]]
+    assert said == "the test channel, number 1 of 1: the request asks for it, it was delivered."
     run("deliveries", "redeliver", mine["id"])
     assert until(lambda: json.loads(run("--json", "deliveries", "show", mine["id"]))["attempts"][1:])
 

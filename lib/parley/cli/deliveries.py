@@ -8,7 +8,7 @@ import typer
 from parley.cli.app import app, here
 from parley.cli.show import Column, ago
 
-deliveries = typer.Typer(name="deliveries", help="What was sent where: list, show, send again.", no_args_is_help=True)
+deliveries = typer.Typer(name="deliveries", help="What was sent where, and why.", no_args_is_help=True)
 app.add_typer(deliveries)
 Id = Annotated[str, typer.Argument(metavar="DELIVERY")]
 
@@ -27,6 +27,10 @@ ATTEMPTS: tuple[Column, ...] = (
     ("#", lambda a: a.number), ("at", lambda a: a.started_at), ("outcome", lambda a: a.outcome),
     ("ms", lambda a: a.latency_ms), ("code", lambda a: a.code), ("provider's id", lambda a: a.provider_id),
     ("reason", lambda a: a.reason or ""),
+)  # fmt: skip
+EXPLAINED: tuple[Column, ...] = (
+    ("channel", lambda e: e.channel), ("rank", lambda e: e.rank), ("state", lambda e: e.state),
+    ("why", lambda e: e.says),
 )  # fmt: skip
 
 
@@ -51,6 +55,15 @@ def show(context: typer.Context, delivery: Id) -> int:
     here(context).screen.one(found, ONE)
     if not here(context).screen.as_json:
         here(context).screen.items(found.attempts, ATTEMPTS, "no attempts")
+    return 0
+
+
+@deliveries.command()
+def explain(context: typer.Context, request: Annotated[str, typer.Argument(metavar="REQUEST")]) -> int:
+    """Say of each channel why the answer to a request did or did not go there."""
+    with here(context).parley() as parley:
+        found = parley.deliveries.of_request(request)
+    here(context).screen.items(found.explained, EXPLAINED, "not planned yet")
     return 0
 
 

@@ -18,6 +18,7 @@ from parley.api.answers import (
     Key,
     Keys,
     NewKey,
+    RequestDeliveries,
 )
 from parley.client.transport import Transport
 
@@ -68,6 +69,10 @@ class DeliveryClient:
     def get(self, delivery_id: UUID | str) -> Delivery:
         """Give a delivery with its attempts."""
         return self._transport.get(Delivery, f"/api/v1/deliveries/{delivery_id}")
+
+    def of_request(self, request_id: UUID | str) -> RequestDeliveries:
+        """Give where the answer to a request went, and in words why each channel was or was not used."""
+        return self._transport.get(RequestDeliveries, f"/api/v1/requests/{request_id}/deliveries")
 
     def redeliver(self, delivery_id: UUID | str) -> Delivery:
         """Send an answer once more."""
