@@ -60,6 +60,7 @@ class Settings:
     log_level: logs.Level = "WARNING"
     tick_seconds: float | None = None
     broker_scale: float = 1.0
+    broker_copies: config.Count = 1  # how often each event is delivered: a broker may, and nothing must happen twice
     drain_seconds: float = 20.0
     api_user: str = "you@example.org"
     k_service: str = ""
@@ -123,7 +124,7 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     own = env if processes else {"THREADS": str(chosen.threads), **env}
     functions, subscribers = start(stack, own, port, broker_port, tools_at)
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
-    broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale)
+    broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale, copies=chosen.broker_copies)
     ingress = ingress_app(broker)
     stack.callback(broker.stop, chosen.drain_seconds)
     broker.start()

@@ -36,7 +36,8 @@ class Broker:
     """
     Takes events, sends each to the subscribers whose triggers it matches, and puts their replies back in.
 
-    `scale` multiplies every pause and time-out; `concurrency` is how many letters of one trigger are in flight at once.
+    `scale` multiplies every pause and time-out; `copies`: how often each event is delivered, as a broker may;
+    `concurrency` is how many letters of one trigger are in flight at once.
     The spool belongs to the broker, which closes it. Raises Misconfigured when a subscriber is missing.
     """
 
@@ -47,6 +48,7 @@ class Broker:
         spool: Spool,
         *,
         scale: float = 1.0,
+        copies: int = 1,
         concurrency: int = 8,
         spooled_types: frozenset[str] = SPOOLED_TYPES,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +61,7 @@ class Broker:
         ]
         self._spool = spool
         self._scale = scale
+        self._copies = copies
         self._spooled = spooled_types
         self._clock = clock
         self._log = log
@@ -138,13 +141,13 @@ class Broker:
         return [route for route in self._routes if rules.matches(route.trigger.filters, attributes)]
 
     def _enqueue(self, event: Event, message: Message, routes: list[Route], *, spooled: bool) -> None:
-        parcel = Parcel(event, spooled, len(routes))
+        parcel = Parcel(event, spooled, len(routes) * self._copies)
         with self._changed:
             if not self._running:
                 raise Unavailable("the broker does not run")
             self._counts["accepted"] += 1
             self._open += bool(routes)
-            for route in routes:
+            for route in routes * self._copies:
                 route.line.put(Letter(parcel, event, *message))
                 self._send(route)
 

@@ -39,6 +39,14 @@ def decide(desk, request, action, approve, **changed):
     return desk.call("POST", f"/requests/{request}/actions/{action['action_id']}", body)
 
 
+def employ_alice(desk):
+    """Alice of Slack works there, and has an old laptop."""
+    desk.rows("insert into desk_employees values ('alice@example.com', 'Alice', 'EMEA', 'France', 'support')"
+              " on conflict do nothing")  # fmt: skip
+    desk.rows("insert into desk_laptops values ('AF200001', 'alice@example.com', 'Standard 14', '2021-01-01')"
+              " on conflict do nothing")  # fmt: skip
+
+
 def ended(desk, request):
     """Wait for the end of a request; gives its text."""
 
@@ -104,10 +112,7 @@ def test_an_approval_of_one_request_is_none_of_another(desk):
 
 def test_over_slack_with_every_event_doubled(desk):
     """In a thread, by words: the yes is the decision; Slack sends each event twice."""
-    desk.rows("insert into desk_employees values ('alice@example.com', 'Alice', 'EMEA', 'France', 'support')"
-              " on conflict do nothing")  # fmt: skip
-    desk.rows("insert into desk_laptops values ('AF200001', 'alice@example.com', 'Standard 14', '2021-01-01')"
-              " on conflict do nothing")  # fmt: skip
+    employ_alice(desk)
     thread = desk.say("I need a new laptop", ALICE, times=2)
     desk.until(lambda: any("Shall I order" in text for text in desk.posted(thread)))
     desk.say("Order it, please", ALICE, thread, times=2)
@@ -118,6 +123,29 @@ def test_over_slack_with_every_event_doubled(desk):
 
     assert [(one["email"], one["asset"]) for one in desk.tickets()] == [("alice@example.com", "AF200001")]
     assert sum("It is ordered" in text for text in desk.posted(thread)) == 1
+
+
+def test_with_every_event_of_the_broker_doubled(real_server, model, tmp_path):
+    """Each event reaches its function twice, replies and nudges too, over Slack and over the API: one ticket each."""
+    doubled = installed(tmp_path / "parley", real_server, BROKER_COPIES="2")
+    with doubled.parley:
+        model.behave(Behaviour(LAPTOP_REFRESH))
+        session, _ = proposed(doubled)
+        request, action = open_action(doubled, session)
+        assert decide(doubled, request, action, True).status_code == 202
+        assert ended(doubled, request).startswith("It is ordered")
+        assert doubled.tickets() == ORDERED
+
+        employ_alice(doubled)
+        thread = doubled.say("I need a new laptop", ALICE)
+        doubled.until(lambda: any("Shall I order" in text for text in doubled.posted(thread)))
+        doubled.say("Order it, please", ALICE, thread)
+        doubled.until(lambda: any("in place of the laptop AF200001" in text for text in doubled.posted(thread)))
+        doubled.say("yes", ALICE, thread)
+        doubled.until(lambda: any("It is ordered" in text for text in doubled.posted(thread)))
+        assert [one["asset"] for one in doubled.tickets()] == ["AF104711", "AF200001"]
+        assert sum("It is ordered" in text for text in doubled.posted(thread)) == 1
+    doubled.slack.__exit__(None, None, None)
 
 
 def test_with_agent_turn_killed_whenever_the_model_is_asked(real_server, model, tmp_path):
