@@ -40,6 +40,7 @@ say "installing $*"
 # shellcheck disable=SC2086 # one word for each file
 $venv/bin/uv pip install --quiet --python $venv/bin/python --compile-bytecode -c constraints.txt $files ||
     $venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $files
+for packages in $venv/lib/python3*/site-packages; do printf '%s\n' "$root/lib" >"$packages/parley.pth"; done
 cat >$venv/bin/parley <<END
 #!/bin/sh
 PYTHONPATH='$root/lib' exec '$root/$venv/bin/python' -m parley.cli "\$@"

@@ -154,7 +154,7 @@ class Turns:
         started = TurnStarted(request_id=held.request_id, session_id=held.session_id, channel="slack")
         try:
             self._publisher.publish(Emit(started, cause=f"epoch {held.epoch}", traceparent=held.traceparent))
-        except Unavailable:
+        except (Unavailable, Rejected):
             log.info("no sign of life")
 
     def _finish(self, held: Turn, until: float) -> tuple[list[Due], Emit | None]:

@@ -78,6 +78,11 @@ def test_json_is_for_programs(run):
     assert result["request_id"] == items[0]["request_id"]
 
 
+def test_json_may_be_said_last(run):
+    """Where most people say it."""
+    assert json.loads(run("list", "--limit", "1", "--json"))["request_id"]
+
+
 def test_question_is_asked_now_and_read_later(run):
     """The id alone is printed, so that a script can keep it; the log of what happened can be read to its end."""
     request = answered(run)

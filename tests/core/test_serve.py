@@ -325,7 +325,7 @@ def test_request_that_fails_is_not_in_flight_for_ever(dispatcher):
         (TINY, {"SECRET": SECRET, "THREDS": "4"}, "THREDS: unknown variable; did you mean THREADS?"),
         (FUNCTIONS / "deliver-test", {"DATABSE_URL": SECRET}, "DATABSE_URL: unknown variable; did you mean"),
         (FUNCTIONS / "deliver-test", {"DATABASE_URL": SECRET}, "DATABASE_URL: is no PostgreSQL URL"),
-        (FUNCTIONS / "deliver-slack", {"DATABASE_URL": SECRET}, "SLACK_BOT_TOKEN: required, not set"),
+        (FUNCTIONS / "slack-ingest", {"SLACK_SIGNING_SECRET": SECRET}, "EVENT_KEY: required, not set"),
     ],
     ids=lambda value: value.split(":")[0] if isinstance(value, str) else "",
 )  # fmt: skip

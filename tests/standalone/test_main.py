@@ -194,7 +194,7 @@ def test_ask_prints_the_answer_and_its_sources(parley, question):
 
     assert (asked.returncode, asked.stderr) == (0, "")
     assert "48 months" in asked.stdout
-    assert re.search(r"^1\. .+\(laptop-refresh\.md#[\w-]+\)", asked.stdout, re.MULTILINE)
+    assert re.search(r"^1\. Laptop refresh policy: ", asked.stdout, re.MULTILINE)
 
 
 def test_ask_says_why_a_question_is_refused(parley):
@@ -205,7 +205,7 @@ def test_ask_says_why_a_question_is_refused(parley):
 
     assert asked.returncode == 1
     assert "Traceback" not in asked.stderr
-    assert "413" in asked.stdout or "422" in asked.stdout
+    assert asked.stderr.startswith("parley: The body ")
 
 
 def test_ask_starts_one_for_as_long_as_it_takes(tmp_path, database_url):

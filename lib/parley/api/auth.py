@@ -49,6 +49,8 @@ class Doorkeeper:
             raise Problem("forbidden", detail="Only a service key may act for somebody else.")
         address = email.lower()
         user_id = self._users.known("email", address)
+        if user_id and self._keys.is_staff(user_id):
+            raise Problem("forbidden", detail="Nobody acts for the support or an admin.")
         user_id = user_id or self._users.meet("email", address, email=address, name="", timezone=None)
         return replace(who, user_id=user_id, actor_id=who.user_id)
 

@@ -5,7 +5,7 @@ from parley.api.desk import Desk
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.domain import keys
-from parley.domain.keys import Principal
+from parley.domain.keys import NAMED, Principal
 
 
 def list_(desk: Desk, call: Call) -> Answer:
@@ -52,6 +52,8 @@ def _must_not_exceed(who: Principal, role: str, wanted: bodies.MakeKey) -> None:
         raise Problem("forbidden", detail="Only an admin makes keys for others or of another role.")
     if who.actor_id is not None:
         raise Problem("forbidden", detail="A service makes no keys for those for whom it acts.")
+    if who.role == "service" and who.scopes is None and NAMED & set(wanted.scopes or ()):
+        raise Problem("forbidden", detail="A service key without scopes cannot name what it has only by name.")
     if who.scopes is not None and not set(wanted.scopes or who.scopes) <= who.scopes:
         raise Problem("forbidden", detail="A key cannot have more scopes than the one that makes it.")
 

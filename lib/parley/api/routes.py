@@ -46,7 +46,7 @@ from parley.api.auth import Door, Doorkeeper, Tokens
 from parley.api.desk import Desk, Rules, Store
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
-from parley.domain.keys import Principal
+from parley.domain.keys import NAMED, Principal
 from parley.errors import Misconfigured, Rejected, Unavailable
 from parley.ports import Publisher
 from parley.recovery import Standby
@@ -54,7 +54,6 @@ from parley.recovery import Standby
 log = logging.getLogger("parley.api")
 
 BODY = 64 << 10  # bytes
-_NAMED = frozenset({"data", "keys"})  # what a service may do for somebody else only when its key says so
 
 RESOURCES = (
     asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, quiet, circuits, people,
@@ -139,7 +138,10 @@ class Api:
         gone = request.environ.get("waitress.client_disconnected", lambda: False)
         call = Call(who, path, query, body, request.headers, request.path, gone)
         with seeing(_wall(who)):
-            return route.view(self.desk, call)
+            answer = route.view(self.desk, call)
+        if who and who.actor_id and (route.scope in NAMED or route.method != "GET") and route.tag != "asking":
+            self.desk.audit(who, f"for somebody: {route.method} {route.path}"[:200], f"user {who.user_id}")
+        return answer
 
     def _admitted(self, route: Route) -> Principal:
         """Give who calls, when they may call this, and not too often. Raises Problem."""
@@ -148,7 +150,7 @@ class Api:
             self._count(self._limits, who)
         if route.roles is not None and who.role not in route.roles:
             raise Problem("forbidden")
-        if who.actor_id and who.scopes is None and route.scope in _NAMED:
+        if who.actor_id and who.scopes is None and route.scope in NAMED:
             raise Problem("forbidden", detail=f"To do that for somebody else, a key needs the scope {route.scope}.")
         if not who.may(route.scope):
             raise Problem("forbidden", detail=f"This key lacks the scope {route.scope}.")

@@ -75,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     _ = (asking, deliveries, events, operating, preferences, sessions)  # each adds its commands
     given = list(sys.argv[1:] if arguments is None else arguments)
+    flags = given[: given.index("--")] if "--" in given else given
+    if "--json" in flags:  # of the command, wherever it stands
+        given.remove("--json")
+        given.insert(0, "--json")
     return guarded(lambda: app(given, prog_name="parley", standalone_mode=False))
 
 

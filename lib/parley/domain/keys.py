@@ -14,6 +14,9 @@ from uuid import UUID
 
 Role = Literal["user", "support", "admin", "service"]
 # What a key may be limited to; one without scopes may do all that its role may.
+# What a service may do for somebody else only when its key says so by name.
+NAMED = frozenset({"data", "keys", "settings:write"})
+
 Scope = Literal[
     "requests:read", "requests:write", "sessions:read", "sessions:write", "deliveries:read", "deliveries:write",
     "settings:read", "settings:write", "data", "keys", "admin",

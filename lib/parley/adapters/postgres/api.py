@@ -63,6 +63,11 @@ class Keys:
         """Give whose key this is: `user_id`."""
         return self._database.row("key_owner_of_prefix", prefix=prefix)
 
+    def is_staff(self, user_id: UUID) -> bool:
+        """Whether this person has a valid key of the support or of an admin."""
+        row = self._database.row("is_staff", user_id=user_id)
+        return bool(row and row["it_is"])
+
     def revoke(self, prefix: str) -> bool:
         """Make a key invalid from now on. Returns whether there was one."""
         return bool(self._database.run("revoke_key", prefix=prefix))

@@ -29,6 +29,12 @@ select user_id from api_keys where prefix = %(prefix)s
 -- name: revoke_key
 update api_keys set revoked_at = now() where prefix = %(prefix)s and revoked_at is null
 
+-- name: is_staff
+-- Who has, or had, a key of the support or of an admin that is still valid.
+select exists (select from api_keys
+                where user_id = %(user_id)s and role in ('support', 'admin') and revoked_at is null
+                  and (expires_at is null or expires_at > now())) as it_is
+
 -- name: keys_readable
 select exists (select from api_keys limit 1) as any
 
