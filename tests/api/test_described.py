@@ -9,7 +9,8 @@ from parley.api.about import DESCRIPTION
 from parley.api.problems import TITLES
 from parley.api.routes import ROUTES
 
-PAGE = {"/chat", "/console", "/sign-in", "/page/{digest}/{file}", "/api/v1/session"}
+OIDC = {"/sign-in/oidc", "/sign-in/callback"}
+PAGE = {"/chat", "/console", "/sign-in", "/page/{digest}/{file}", "/api/v1/session", *OIDC}
 OUTSIDE = {"/", "/health/liveness", "/health/readiness", "/static/<path:filename>"}  # parliament's own
 
 

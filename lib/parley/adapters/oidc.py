@@ -151,8 +151,10 @@ class Tokens:
     def principal(self, token: str) -> Principal | None:
         """Give whose token this is, None when it is not valid. Raises Unavailable."""
         claims = self.claims(token)
-        if claims is None:
-            return None
+        return None if claims is None else self.of(claims)
+
+    def of(self, claims: Mapping[str, Any]) -> Principal:
+        """Give whom the claims of a valid token name; who is new is met."""
         name = f"{claims['iss']}|{claims['sub']}"
         user_id = self._users.known("api", name)
         if user_id is None:

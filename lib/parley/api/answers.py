@@ -544,3 +544,95 @@ class SignedIn(Model):
     """Who has signed in."""
 
     me: Me
+
+
+class Span(Model):
+    """Something that took time; without an end it still does."""
+
+    lane: str = Field(description="Who worked, or was waited for: a function, `tools`, `person`.")
+    kind: str
+    label: str
+    start: datetime
+    end: datetime | None
+    state: Literal["done", "open", "waits", "failed", "unknown"]
+    detail: str
+
+
+class Timeline(Model):
+    """One request through its functions."""
+
+    id: UUID
+    session_id: UUID
+    user: UUID
+    source: Source
+    state: State
+    attempt: int
+    epoch: int
+    step: int
+    nudges: int = Field(description="How often recovery has nudged it since its last step.")
+    agent_revision: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime
+    due_at: datetime | None
+    erased_at: datetime | None
+    at: datetime = Field(description="Now, by the database's clock.")
+    spans: list[Span]
+
+
+class Lately(Model):
+    """What happened in one span of time."""
+
+    at: datetime
+    asked: int
+    completed: int
+    failed: int
+    cancelled: int
+    p50: float | None = Field(description="Seconds from the question to the answer, of half of them at most.")
+    p95: float | None
+
+
+class Sent(Model):
+    """Attempts by one channel with one outcome."""
+
+    channel: Channel
+    outcome: str
+    count: int
+    p50: float | None = Field(description="Milliseconds.")
+
+
+class OpenNow(Model):
+    """What is open."""
+
+    queued: int
+    running: int
+    waiting: int
+    deliveries: int
+    dead_letters: int
+    escalations: int
+
+
+class VoteReason(Model):
+    """What was wrong, and how often."""
+
+    reason: str
+    count: int
+
+
+class Votes(Model):
+    """What people thought of answers."""
+
+    up: int
+    down: int
+    reasons: list[VoteReason]
+
+
+class Metrics(Model):
+    """What happened lately."""
+
+    span_seconds: int
+    requests: list[Lately]
+    deliveries: list[Sent]
+    now: OpenNow
+    votes: Votes

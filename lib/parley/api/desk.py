@@ -30,6 +30,7 @@ from parley.errors import Rejected, Unavailable
 from parley.ports import Publisher
 
 if TYPE_CHECKING:
+    from parley.adapters.oidc_code import CodeFlow
     from parley.api.notifications import Notices
     from parley.api.slack_install import SlackApp
 
@@ -69,6 +70,7 @@ class Rules:
     people: Rank | None = None  # where those are told to whom a conversation is handed over
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0
+    sign_in: "CodeFlow | None" = None  # at the OpenID provider, on the page
     slack_app: "SlackApp | None" = None  # where many workspaces may add us
     allow_private: tuple[str, ...] = ()
 

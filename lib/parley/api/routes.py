@@ -24,6 +24,7 @@ from parley.api import (
     asking,
     bodies,
     circuits,
+    console,
     cookies,
     cors,
     deliveries,
@@ -38,6 +39,7 @@ from parley.api import (
     requests,
     sessions,
     sign_in,
+    sign_in_oidc,
     slack_install,
     streams,
     webhooks,
@@ -57,7 +59,7 @@ BODY = 64 << 10  # bytes
 
 RESOURCES = (
     asking, requests, streams, links, sessions, deliveries, explaining, integrations, webhooks, quiet, circuits, people,
-    keyring, admin, about, slack_install, sign_in, pages,
+    keyring, admin, about, slack_install, sign_in, sign_in_oidc, pages, console,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 

@@ -10,6 +10,7 @@ from parley.adapters.amazons_door import fetch
 from parley.adapters.broker import Publisher
 from parley.adapters.files import load_defaults
 from parley.adapters.oidc import Provider, Tokens
+from parley.adapters.oidc_code import Client, CodeFlow
 from parley.adapters.postgres.api import Limits
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.ledger import standby
@@ -57,6 +58,8 @@ class Settings(InstallSettings):
     oidc_admin_role: str = "parley-admin"
     oidc_support_role: str = "parley-support"
     oidc_service_role: str = "parley-service"
+    oidc_client_id: str | None = None  # who we are to the provider, for people who sign in on the page
+    oidc_client_secret: str | None = None
 
 
 def build(cfg: Settings) -> Api:
@@ -79,13 +82,15 @@ def build(cfg: Settings) -> Api:
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )
     provider = provider_of(cfg)
+    tokens = Tokens(provider, Users(database)) if provider else None
+    rules.sign_in = sign_in_of(cfg, provider, tokens)
     return Api(
         database,
         Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds),
         publisher,
         rules,
         limits=Limits(database, per_minute=cfg.calls_per_minute, burst=cfg.calls_at_once),
-        tokens=Tokens(provider, Users(database)) if provider else None,
+        tokens=tokens,
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
     )
 
@@ -104,6 +109,20 @@ def provider_of(cfg: Settings) -> Provider | None:
         {cfg.oidc_admin_role: "admin", cfg.oidc_support_role: "support", cfg.oidc_service_role: "service"},
         cfg.oidc_jwks_url,
     )
+
+
+def sign_in_of(cfg: Settings, provider: Provider | None, tokens: Tokens | None) -> CodeFlow | None:
+    """Give how people sign in at the provider, when we are known there. Raises Misconfigured."""
+    if cfg.oidc_client_id is None:
+        if cfg.oidc_client_secret:
+            raise Misconfigured("OIDC_CLIENT_ID: required with OIDC_CLIENT_SECRET")
+        return None
+    if provider is None or tokens is None:
+        raise Misconfigured("OIDC_ISSUER: required with OIDC_CLIENT_ID")
+    if not cfg.public_url:
+        raise Misconfigured("PUBLIC_URL: required with OIDC_CLIENT_ID: the provider sends people back to it")
+    client = Client(cfg.oidc_client_id, cfg.oidc_client_secret, f"{_url(cfg.public_url)}/sign-in/callback")
+    return CodeFlow(provider, client, tokens)
 
 
 def _url(text: str) -> str:

@@ -15,8 +15,9 @@ PATH = "/api/v1/session"
 
 def look(desk: Desk, _: Call) -> Answer:
     """Say who is signed in on this browser, if anybody is, and by which ways one can."""
+    ways = ["key", *(["oidc"] if desk.rules.sign_in else [])]
     who = cookies.door(desk.sign_ins)(flask.request)
-    return Answer({"ways": ["key"], "me": shown(desk, who) if who else None})
+    return Answer({"ways": ways, "me": shown(desk, who) if who else None})
 
 
 def open_(desk: Desk, call: Call) -> Answer:

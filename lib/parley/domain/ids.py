@@ -25,3 +25,8 @@ def delivery(about: UUID, kind: str, channel: str, rank: int) -> UUID:
 def effect(request_id: UUID, step: int, fingerprint: str) -> UUID:
     """Give the key by which a tool tells a repeated call from a new one; `fingerprint` is of the decision to call."""
     return uuid5(_EFFECTS, f"{request_id}/{step}/{fingerprint}")
+
+
+def since(seconds: float) -> UUID:
+    """Give the least UUIDv7 of a time: every id that was made then or later is not below it."""
+    return UUID(int=(int(seconds * 1000) & (1 << 48) - 1) << 80 | 0x7 << 76 | 0x2 << 62)

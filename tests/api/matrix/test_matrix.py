@@ -35,9 +35,11 @@ TABLE = {
     "list_circuits": STAFF, "close_circuit": ADMIN, "redeliver": "repair", "decide": "own",
     "stuck": STAFF, "list_dead_letters": STAFF, "replay_dead_letter": STAFF, "list_escalations": STAFF,
     "close_escalation": STAFF, "get_dead_letter": ADMIN, "list_audit_log": ADMIN,
+    "get_timeline": STAFF, "get_metrics": STAFF,
     "read_link": PUBLIC, "openapi": PUBLIC, "reference": PUBLIC, "slack_install": PUBLIC,
     "slack_oauth_redirect": PUBLIC, "chat_page": PUBLIC, "console_page": PUBLIC, "sign_in_page": PUBLIC,
     "page_file": PUBLIC, "get_browser_session": PUBLIC, "sign_in": PAGE, "sign_out": PAGE,
+    "sign_in_oidc": PUBLIC, "sign_in_callback": PUBLIC,
 }  # fmt: skip
 MAY = {
     "own": {"owner"}, "see": {"owner", "support", "admin"}, "read": {"owner", "admin"}, "change": {"owner", "admin"},
@@ -57,7 +59,13 @@ BODIES["replay_deliveries"] = {"since": "2026-11-01T00:00:00Z", "until": "2026-1
 BODIES["rotate_secret"] = {}
 BODIES["put_quiet_hours"] = {"from": "22:00", "until": "07:00"}
 RECEIVERS = {"get_receiver", "rotate_secret", "enable_receiver", "replay_deliveries"}
-UNCONFIGURED = {"slack_install", "slack_oauth_redirect", "page_file"}  # 404 here, with tests of their own
+UNCONFIGURED = {
+    "slack_install",
+    "slack_oauth_redirect",
+    "page_file",
+    "sign_in_oidc",
+    "sign_in_callback",
+}  # 404 here, with tests of their own
 
 
 def name(route):

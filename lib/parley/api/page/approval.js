@@ -1,17 +1,17 @@
 // What a turn wants to do and may not without a yes: shown as it would be done, decided by one of two buttons.
 
-import { fill, h, icon, toast } from "./dom.js";
+import { h, icon, toast } from "./dom.js";
 import { post } from "./api.js";
 
-/** Give the card of an action. A decision is bound to what is shown: to the digest of tool and arguments. */
-export function approval(requestId, action) {
+/** Give the card of an action; `decided(decision)` is told when it is. A decision is bound to what is shown: to the digest of tool and arguments. */
+export function approval(requestId, action, decided) {
   const id = `action-${action.action_id}`;
   const end = h("p.small.quiet", action.expires_at && `Open until ${new Date(action.expires_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.`);
   const decide = async (decision) => {
     for (const button of buttons) button.disabled = true;
     try {
       await post(`/requests/${requestId}/actions/${action.action_id}`, { decision, digest: action.digest });
-      fill(end, decision === "approve" ? "Approved: it is being done." : "Denied: nothing was done.");
+      decided(decision);
     } catch (problem) {
       toast(problem.message, "bad");
       for (const button of buttons) button.disabled = false;

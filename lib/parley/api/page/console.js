@@ -4,22 +4,26 @@ import { $, fill, h } from "./dom.js";
 import { signedIn } from "./api.js";
 import { letters } from "./letters.js";
 import { requests, stuck } from "./lists.js";
+import { overview } from "./overview.js";
+import { timeline } from "./timeline.js";
 
 const me = await signedIn();
 const VIEWS = {
+  overview: ["Overview", overview],
   requests: ["Requests", requests],
   stuck: ["Stuck work", stuck],
   letters: ["Dead letters", letters],
 };
+const HIDDEN = { timeline: ["Timeline", timeline, "requests"] }; // reached from a row
 let leave = () => {}; // what the view that is shown does when it is left
 
 async function show() {
   const [name, id] = location.hash.slice(1).split("/");
-  const [, view] = VIEWS[name] ?? Object.values(VIEWS)[0];
+  const [, view, tab] = VIEWS[name] ?? HIDDEN[name] ?? VIEWS.overview;
   leave();
   const stops = [];
   leave = () => stops.forEach((stop) => stop());
-  tabs(VIEWS[name] ? name : Object.keys(VIEWS)[0]);
+  tabs(tab ?? (VIEWS[name] ? name : "overview"));
   const place = h("div");
   fill($("#view"), place);
   try {

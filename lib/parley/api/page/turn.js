@@ -95,9 +95,17 @@ export class Turn {
     const status = await get(`/requests/${this.id}/status`);
     const action = status.requires_action.find((one) => one.action_id === actionId);
     if (!action) return;
-    fill(this.card, approval(this.id, action));
+    fill(this.card, approval(this.id, action, (decision) => this.decided(action, decision)));
     announce(`Parley asks for your approval: ${action.summary}`);
     this.changed("requires_action");
+  }
+
+  decided(action, decision) {
+    const [state, said, name] = decision === "approve" ? ["done", "Approved", "check"] : ["failed", "Denied", "close"];
+    this.card.replaceChildren();
+    this.chips.append(h("span.chip", { "data-is": state, tabindex: "-1" }, icon(name), `${said}: ${action.summary}`));
+    this.chips.lastChild.focus();
+    announce(`${said}.`);
   }
 
   end(state, result, error) {
