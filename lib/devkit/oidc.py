@@ -1,15 +1,19 @@
 """
 A stand-in for an OpenID provider: discovery, a key set that can rotate, tokens good and bad.
 
-It signs with real keys and is asked over real HTTP, as OpenID Connect Discovery 1.0 and RFC 7517 say. Left out: signing
-anybody in.
+It signs with real keys and is asked over real HTTP, as OpenID Connect Discovery 1.0 and RFC 7517 say. Who comes to its
+door (`/authorize`) is signed in at once as `subject`, and sent back with a code, which is exchanged once, for the
+verifier of its challenge (RFC 7636). Left out: passwords, consent, refresh tokens.
 """
 
+import base64
+import hashlib
 import json
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import parse_qs, urlencode
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -30,6 +34,9 @@ class OpenIdProvider:
         self.audience = audience
         self.asked: dict[str, int] = {}
         self.is_down = False
+        self.subject = "ann"
+        self.claims: dict[str, Any] = {}  # of who comes to the door
+        self._codes: dict[str, tuple[str, str, str]] = {}  # challenge, redirect_uri and token
         self._server = LocalServer(self._answer)
         self._keys: dict[str, Key] = {}
         self.kid = self.rotate()
@@ -57,6 +64,13 @@ class OpenIdProvider:
         kept = {name: value for name, value in said.items() if value is not None}
         return jwt.encode(kept, key, algorithm, headers={"kid": self.kid, **(head or {})})
 
+    def sign_in(self, asked: Mapping[str, str], subject: str, **claims: Any) -> str:
+        """Sign somebody in who was sent here with this query. Gives the code."""
+        code = uuid.uuid4().hex
+        token = self.token(subject, **{"aud": asked["client_id"], "nonce": asked["nonce"], **claims})
+        self._codes[code] = (asked["code_challenge"], asked["redirect_uri"], token)
+        return code
+
     def unsigned(self, subject: str = "ann") -> str:
         """Give a token of the algorithm none."""
         now = int(time.time())
@@ -80,10 +94,31 @@ class OpenIdProvider:
         if self.is_down:
             return Reply(503)
         if request.path == "/.well-known/openid-configuration":
-            return as_json({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"})
+            names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
+            return as_json({"issuer": self.issuer, **{name: f"{self.issuer}/{path}" for name, path in names.items()}})
         if request.path == "/keys":
             return as_json({"keys": [_public(kid, key) for kid, key in self._keys.items()]})
+        if request.path == "/authorize":
+            return self._door(_form(request.query))
+        if request.path == "/token" and request.method == "POST":
+            return self._exchanged(_form(request.body.decode()))
         return Reply(404)
+
+    def _door(self, asked: Mapping[str, str]) -> Reply:
+        code = self.sign_in(asked, self.subject, **self.claims)
+        back = urlencode({"code": code, "state": asked["state"], "iss": self.issuer})
+        return Reply(302, headers={"Location": f"{asked['redirect_uri']}?{back}"})
+
+    def _exchanged(self, form: Mapping[str, str]) -> Reply:
+        challenge, redirect, token = self._codes.pop(form.get("code", ""), ("", "", ""))
+        made = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).decode()
+        if not token or made.rstrip("=") != challenge or form.get("redirect_uri") != redirect:
+            return as_json({"error": "invalid_grant"}, 400)
+        return as_json({"access_token": uuid.uuid4().hex, "token_type": "Bearer", "id_token": token})
+
+
+def _form(text: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(text).items()}
 
 
 def _public(kid: str, key: Key) -> dict[str, Any]:

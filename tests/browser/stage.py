@@ -42,7 +42,8 @@ class Stage:
         page.goto(f"/sign-in?then={path}")
         page.get_by_label("API key").fill(self.key(role, email))
         page.keyboard.press("Enter")
-        page.wait_for_url(f"**{path}")
+        page.wait_for_url(f"**{path}*")
+        expect(page.locator(".welcome, .turn, #tabs a").first).to_be_visible()
 
     def asked(self, page: Page, text: str) -> UUID:
         """Ask on the page; gives the request."""
