@@ -64,17 +64,17 @@ class OpenIdProvider:
         kept = {name: value for name, value in said.items() if value is not None}
         return jwt.encode(kept, key, algorithm, headers={"kid": self.kid, **(head or {})})
 
-    def sign_in(self, asked: Mapping[str, str], subject: str, **claims: Any) -> str:
-        """Sign somebody in who was sent here with this query. Gives the code."""
+    def sign_in(self, asked: Mapping[str, str], subject: str, *, made: str = "", **claims: Any) -> str:
+        """Sign somebody in who was sent here with this query, with a token as `made`. Gives the code."""
         code = uuid.uuid4().hex
-        token = self.token(subject, **{"aud": asked["client_id"], "nonce": asked["nonce"], **claims})
+        token = made or self.token(subject, **{"aud": asked["client_id"], "nonce": asked["nonce"], **claims})
         self._codes[code] = (asked["code_challenge"], asked["redirect_uri"], token)
         return code
 
-    def unsigned(self, subject: str = "ann") -> str:
+    def unsigned(self, subject: str = "ann", **claims: Any) -> str:
         """Give a token of the algorithm none."""
         now = int(time.time())
-        said = {"iss": self.issuer, "aud": self.audience, "sub": subject, "iat": now, "exp": now + 3600}
+        said = {"iss": self.issuer, "aud": self.audience, "sub": subject, "iat": now, "exp": now + 3600, **claims}
         return jwt.encode(said, None, "none", headers={"kid": self.kid})  # type: ignore[arg-type]
 
     def public_pem(self) -> bytes:

@@ -62,7 +62,7 @@ def test_nobody_is_let_in_by_what_does_not_fit(browser, provider, wrong):
     asked = {**wanted, "code_challenge": "x" * 43} if wrong == "verifier" else wanted
     code = "made-up" if wrong == "code" else provider.sign_in(asked, "ann", **said)
     if wrong == "browser":
-        browser.delete_cookie("parley")
+        browser.delete_cookie("parley-attempt")
     state = "other" if wrong == "state" else wanted["state"]
 
     got = browser.get(f"{CALLBACK}?{urlencode({'code': code, 'state': state})}")
@@ -96,8 +96,67 @@ def test_the_attempt_is_for_this_browser_alone(browser):
     """Its cookie is read by no script; a new one each time."""
     first, second = browser.get("/sign-in/oidc"), browser.get("/sign-in/oidc")
 
-    assert re.search(r"parley=oidc\..*HttpOnly.*SameSite=Lax", first.headers["Set-Cookie"])
+    assert re.search(r"parley-attempt=.*HttpOnly.*SameSite=Lax", first.headers["Set-Cookie"])
     assert first.headers["Location"] != second.headers["Location"]
+
+
+@pytest.mark.parametrize(
+    "said", [{"exp": 1}, {"iss": "https://other.example"}, {"sub": None}, {"alg": "none"}], ids=str
+)
+def test_a_token_must_hold(browser, provider, said):
+    """Too old, of another issuer, of nobody, signed by nobody."""
+    wanted = begun(browser)
+    if said == {"alg": "none"}:
+        made = provider.unsigned("ann", aud=wanted["client_id"], nonce=wanted["nonce"])
+        code = provider.sign_in(wanted, "ann", made=made)
+    else:
+        code = provider.sign_in(wanted, "ann", **said)
+
+    got = browser.get(f"{CALLBACK}?{urlencode({'code': code, 'state': wanted['state']})}")
+
+    assert got.headers["Location"] == "/sign-in?failed=1"
+    assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_a_provider_that_is_down_is_said_to_be(browser, provider):
+    """At either end of the way; the attempt goes on when it is back."""
+    provider.is_down = True
+    assert browser.get("/sign-in/oidc").status_code == 503
+    provider.is_down = False
+    wanted = begun(browser)
+    back = f"{CALLBACK}?{urlencode({'code': provider.sign_in(wanted, 'ann'), 'state': wanted['state']})}"
+    provider.is_down = True
+    down = browser.get(back)
+    provider.is_down = False
+
+    assert down.status_code == 503
+    assert browser.get(back).headers["Location"] == "/console"
+
+
+def test_nobody_is_signed_out_by_a_link(browser, provider):
+    """Who is signed in stays so, whatever page sends them to the way in or to its end."""
+    wanted = begun(browser)
+    browser.get(f"{CALLBACK}?{urlencode({'code': provider.sign_in(wanted, 'ann'), 'state': wanted['state']})}")
+
+    tried = [browser.get("/sign-in/oidc").status_code, browser.get(f"{CALLBACK}?state=x&code=y").status_code]
+
+    assert tried == [302, 302]
+    assert browser.get("/api/v1/me").status_code == 200
+
+
+@pytest.mark.parametrize("change", ["then", "end"])
+def test_an_attempt_is_ours_or_none(browser, provider, change):
+    """A cookie that was written by somebody else sends nobody anywhere, and none gets older by a change."""
+    wanted = begun(browser)
+    cookie = browser.get_cookie("parley-attempt").value
+    mac, until, rest = cookie.split(".", 2)
+    changed = {"then": f"{mac}.{until}.{rest.replace('console', 'chat')}", "end": f"{mac}.{int(until) + 9}.{rest}"}
+    assert changed[change] != cookie
+    browser.set_cookie("parley-attempt", changed[change])
+
+    got = browser.get(f"{CALLBACK}?{urlencode({'code': provider.sign_in(wanted, 'ann'), 'state': wanted['state']})}")
+
+    assert got.headers["Location"] == "/sign-in?failed=1"
 
 
 def test_without_a_provider_there_is_no_such_way(client):

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from parley.adapters.oidc import Fetch, Provider, Tokens, fetched
 from parley.domain.keys import Principal
 from parley.errors import Misconfigured, Unavailable
+
+log = logging.getLogger("parley.oidc")
 
 _LARGEST = 1 << 20  # bytes of what a provider says
 Post = Callable[[str, dict[str, str], dict[str, str]], Any]
@@ -149,7 +152,12 @@ def _posted(url: str, form: dict[str, str], headers: dict[str, str]) -> Any:
         body = answer.read(_LARGEST + 1)
         if answer.status >= 500 or len(body) > _LARGEST:
             raise Unavailable(f"the OpenID provider answered {answer.status}")
-        return json.loads(body) if answer.status == 200 else {}
+        if answer.status == 200:
+            return json.loads(body)
+        log.warning(
+            "the OpenID provider took no code: it answered %s", answer.status
+        )  # also a wrong OIDC_CLIENT_SECRET
+        return {}
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unavailable("the OpenID provider cannot be reached") from error
     finally:

@@ -35,9 +35,9 @@ def door(sign_ins: SignIns) -> Door:
     return opened
 
 
-def name(host: str) -> str:
-    """Give the cookie's name on this host."""
-    return "parley" if is_loopback(host) else "__Host-parley"
+def name(host: str, of: str = "parley") -> str:
+    """Give a cookie's name on this host; that of who is signed in, unless it is another one."""
+    return of if is_loopback(host) else f"__Host-{of}"
 
 
 def is_loopback(host: str) -> bool:
@@ -53,10 +53,10 @@ def must_be_ours(request: Any) -> None:
         raise Problem("forbidden", detail="With a cookie only Parley's own page may do this.")
 
 
-def given(host: str, value: str, seconds: float = LIVES) -> str:
+def given(host: str, value: str, seconds: float = LIVES, of: str = "parley") -> str:
     """Give the header that sets the cookie; without a value it removes it."""
     return dump_cookie(
-        name(host),
+        name(host, of),
         value,
         max_age=int(seconds) if value else 0,
         path="/",

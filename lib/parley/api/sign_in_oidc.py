@@ -1,5 +1,12 @@
-"""Signing in at the OpenID provider: there, and back with a code."""
+"""
+Signing in at the OpenID provider: there, and back with a code.
 
+An attempt has a signed cookie of its own: whoever is lured here, or tries in two tabs, stays signed in as they were.
+"""
+
+import hashlib
+import hmac
+import time
 from typing import Annotated
 
 import flask
@@ -12,8 +19,8 @@ from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.api.sign_in import signed_in
 
-_PATIENCE = 600.0  # seconds that somebody may take at the provider
-_MARK = "oidc."  # of a cookie that holds an attempt; a session takes its place
+_PATIENCE = 600  # seconds that somebody may take at the provider
+_COOKIE = "parley-attempt"
 
 
 class There(BaseModel):
@@ -37,18 +44,18 @@ class Back(BaseModel):
 def there(desk: Desk, call: Call) -> Answer:
     """Go to the OpenID provider to sign in."""
     attempt = Attempt.new(call.query.then if _is_path(call.query.then) else "/")
-    cookie = cookies.given(flask.request.host, _MARK + attempt.packed(), _PATIENCE)
+    cookie = cookies.given(flask.request.host, _signed(desk, attempt), _PATIENCE, _COOKIE)
     return Answer(None, 302, {"Location": _flow(desk).address(attempt), "Set-Cookie": cookie})
 
 
 def back(desk: Desk, call: Call) -> Answer:
     """Come back from the OpenID provider, signed in; or to try again."""
     request = flask.request
-    kept = request.cookies.get(cookies.name(request.host), "")
-    attempt = Attempt.unpacked(kept.removeprefix(_MARK)) if kept.startswith(_MARK) else None
+    attempt = _begun(desk, request.cookies.get(cookies.name(request.host, _COOKIE), ""))
     who = _flow(desk).finish(attempt, call.query.state, call.query.code)
     if who is None or attempt is None:
-        return Answer(None, 302, {"Location": "/sign-in?failed=1", "Set-Cookie": cookies.given(request.host, "")})
+        return Answer(None, 302, {"Location": "/sign-in?failed=1"})
+    flask.after_this_request(_forgotten)
     return signed_in(desk, who, Answer(None, 302, {"Location": attempt.then}))
 
 
@@ -56,6 +63,31 @@ def _flow(desk: Desk) -> CodeFlow:
     if desk.rules.sign_in is None:
         raise Problem("not-found")
     return desk.rules.sign_in
+
+
+def _signed(desk: Desk, attempt: Attempt) -> str:
+    """Give an attempt as its cookie keeps it, with its end."""
+    said = f"{int(time.time()) + _PATIENCE}.{attempt.packed()}"
+    return f"{_mac(desk, said)}.{said}"
+
+
+def _begun(desk: Desk, cookie: str) -> Attempt | None:
+    """Give the attempt that was begun here, and not too long ago."""
+    mac, _, said = cookie.partition(".")
+    if not hmac.compare_digest(mac.encode(), _mac(desk, said).encode()):
+        return None
+    until, _, packed = said.partition(".")
+    return Attempt.unpacked(packed) if int(until) > time.time() else None
+
+
+def _mac(desk: Desk, said: str) -> str:
+    return hmac.new(desk.rules.signing_key.encode(), b"sign-in:" + said.encode(), hashlib.sha256).hexdigest()
+
+
+def _forgotten(response: flask.Response) -> flask.Response:
+    """Let the browser forget the attempt, beside what else it is told."""
+    response.headers.add("Set-Cookie", cookies.given(flask.request.host, "", of=_COOKIE))
+    return response
 
 
 def _is_path(text: str) -> bool:
