@@ -68,6 +68,8 @@ def _steps(rows: Mapping[str, Any]) -> Iterator[Span]:
     texts = {row["step"]: row["began"] for row in rows["texts"]}
     before = rows["request"]["started_at"]
     for row in rows["steps"]:
+        if row["kind"] == "approval":  # the decision itself: it stands in the person's lane
+            continue
         number, is_tool = row["step"], row["kind"] == "tool"
         start = row["started_at"] if is_tool else _start(begun.get(number), texts.get(number), before, row)
         label = (tools.get(number) or {}).get("tool") if is_tool else None

@@ -17,7 +17,7 @@ export async function letters(place, { me, stops }) {
   all.addEventListener("change", load);
   fill(place,
     h("header.title", h("h1", "Dead letters"), h("div.choice", h("label.small", { for: "all" }, "Those done, too"), all)),
-    h("div.panel", table("Dead letters", ["Event", "Could not be taken by", "Why", "Since", "", ""], body)));
+    h("div.panel", table("Dead letters", ["Event", "Could not be taken by", "Why", "Since", "State", "Actions"], body)));
   await every(10, stops, load);
 }
 
