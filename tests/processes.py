@@ -42,13 +42,18 @@ def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 class FunctionProcess:
-    """`python -m parley.serve FOLDER` on a free port. `log` takes its standard error."""
+    """
+    `python -m parley.serve FOLDER` on a free port. `log` takes its standard error.
+
+    A setting that holds `$URL` gets the process's own address in its place.
+    """
 
     def __init__(self, folder: Path, log: Path, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
+        settings = {name: value.replace("$URL", self.url) for name, value in settings.items()}
         env = environment(PORT=str(self.port), ADDRESS="127.0.0.1", **settings)
         command = [sys.executable, "-m", "parley.serve", str(folder)]
         with log.open("wb") as errors, log.with_suffix(".out").open("wb") as output:

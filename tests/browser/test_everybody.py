@@ -114,20 +114,11 @@ def test_at_the_provider_of_ones_company(page, stage, postgres_server, database_
         settings = {
             "DATABASE_URL": url, "K_SINK": "http://127.0.0.1:9", "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "8",
             "CONFIG_DIR": str(FUNCTIONS.parent / "config"), "OIDC_ISSUER": provider.issuer, "OIDC_AUDIENCE": "parley",
-            "OIDC_CLIENT_ID": "page",
+            "OIDC_CLIENT_ID": "page", "PUBLIC_URL": "$URL",
         }  # fmt: skip
-        with _served(tmp_path / "log", settings) as process:
+        with FunctionProcess(FUNCTIONS / "request-api", tmp_path / "log", **settings) as process:
             page.goto(f"{process.url}/sign-in?then=/console")
             page.get_by_role("link", name="Sign in with your company account").click()
 
             page.wait_for_url(f"{process.url}/console")
             expect(page.locator("#me")).to_have_text("ann@example.org · admin")
-
-
-def _served(log, settings):
-    """request-api, which must know its own address before it starts."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    return FunctionProcess(FUNCTIONS / "request-api", log, PUBLIC_URL=f"http://127.0.0.1:{port}", **settings)
