@@ -37,6 +37,10 @@ test-browser: setup-tests ## the page in a real Chromium (installed when it is m
 	@sh lib/devkit/chromium.sh
 	@PYTHONPATH=lib .venv/bin/python -m pytest tests/browser $(ARGS)
 
+pictures: setup-tests ## the README's pictures of the page, light and dark (needs chromium)
+	@sh lib/devkit/chromium.sh
+	@PYTHONPATH=lib .venv/bin/python -m pytest -q tests/browser/pictures.py $(ARGS)
+
 test-plans: setup-tests ## delivery plans against the oracle: make test-plans CASES=100000
 	@PLAN_CASES=$(or $(CASES),100000) PYTHONPATH=lib .venv/bin/python -m pytest tests/domain/test_plan_oracle.py $(ARGS)
 
