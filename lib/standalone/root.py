@@ -1,8 +1,8 @@
 """
 The repository's root as a function.
 
-`python func.py` serves everything. Plain parliament (`python -m parliament .`) hands over `/` only, where events and
-the page of the broker are, and starts everything with the first of them; the API and Slack's path are 404 there.
+`python func.py` serves everything. Plain parliament (`python -m parliament .`) hands over `/` only, where it takes
+events and shows the state of the broker, and starts everything with the first of them; the rest is 404 there.
 """
 
 import os
@@ -11,6 +11,7 @@ from typing import Any
 
 from parley.errors import Unavailable
 from standalone.__main__ import Settings, assemble, main, settle
+from standalone.ingress import STATS
 
 __all__ = ["Everything", "Settings", "main"]
 
@@ -30,7 +31,10 @@ class Everything:
     def __call__(self, request: Any) -> Any:
         from werkzeug.wrappers import Response
 
-        return Response.from_app(self._front, request.environ)
+        environ = request.environ
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):  # the page would not find its files here
+            environ = {**environ, "PATH_INFO": STATS}
+        return Response.from_app(self._front, environ)
 
     def ready(self) -> None:
         """Raise Unavailable while one of the functions cannot work."""

@@ -167,7 +167,7 @@ def test_what_it_prints_and_what_it_writes_down_are_the_same(parley):
 
 def test_state_of_the_broker_is_shown_at_both_doors(parley):
     """
-    As JSON at the broker's own port and at the front door, and on a page for a person.
+    As JSON at the broker's own port and at the front door, where a browser finds the page.
     """
     httpx.post(f"{parley.url}/api/v1/requests", headers=key(parley.facts), json={"content": QUESTION}, timeout=60)
     own = f"http://127.0.0.1:{parley.facts['broker_port']}/-/broker"
@@ -181,7 +181,7 @@ def test_state_of_the_broker_is_shown_at_both_doors(parley):
     assert inside["dead_lettered"] == 0
     assert "agent-turn" in inside["queues"]
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert f"<tr><th>accepted</th><td>{inside['accepted']}</td></tr>" in page.text
+    assert "<title>Parley</title>" in page.text
     assert [httpx.get(f"{parley.url}/health/{one}").status_code for one in ("liveness", "readiness")] == [200, 200]
 
 

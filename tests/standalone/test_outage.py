@@ -49,7 +49,7 @@ def served(stack, app):
 @pytest.mark.timeout(300)
 def test_what_is_accepted_during_an_outage_of_two_hours_is_answered_in_order(stack, tmp_path):
     """Slack hears 200, because the broker has the message; the Trigger is patient until there are rows again."""
-    database = stack.enter_context(EmbeddedPostgres(tmp_path / "postgres", durable=False))
+    database = stack.enter_context(EmbeddedPostgres(tmp_path / "postgres"))
     url = database.start()
     slack = stack.enter_context(SlackStandIn())
     [port] = free_ports(1)

@@ -46,7 +46,7 @@ def test_role_says_what_is_seen_of_what_is_foreign(world, bob, role, seen, read)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/v2/requests", f"{REQUESTS}/1/status", f"{REQUESTS}/{UNKNOWN}/x", f"{API}/deliveries/x"]
+    "path", ["/x", "/api", "/api/v2/requests", f"{REQUESTS}/1/status", f"{REQUESTS}/{UNKNOWN}/x", f"{API}/deliveries/x"]
 )
 def test_path_that_is_none_is_a_problem(ann, path):
     """404 as a problem, not as a page; what is no id is no path."""
