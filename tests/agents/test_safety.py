@@ -66,6 +66,12 @@ def test_a_stream_never_says_what_the_whole_would_not_allow(text, size):
     assert clean("".join(said), HOSTS) == "".join(said) or REMOVED in "".join(said) or "](" in "".join(said)
 
 
+def test_less_than_is_no_tag():
+    """HTML Standard, 13.2.5.6: what follows `<` in a tag is a letter, `/`, `!` or `?`."""
+    assert clean("Choose b when x < a", HOSTS) == "Choose b when x < a"
+    assert clean("x <a href=//evil.example", HOSTS) == "x "
+
+
 def test_words_come_as_they_are_said():
     said = []
     stream = Stream(HOSTS, said.append)

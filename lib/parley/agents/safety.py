@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 REMOVED = "(link removed)"
 
 _TAGS = "a|abbr|audio|base|button|embed|form|iframe|image|img|input|link|math|meta|object|script|source|style|svg|video"
-_TAG = re.compile(rf"<\s*/?\s*(?:{_TAGS})\b[^>]*(?:>|\Z)", re.IGNORECASE)
+_TAG = re.compile(rf"</?(?:{_TAGS})\b[^>]*(?:>|\Z)", re.IGNORECASE)
 _TITLE = r"""(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?"""
 _TEXT = r"((?:[^\[\]\\]|\\.|\[[^\[\]]*\])*)"
 _INLINE = re.compile(rf"(!?)\[{_TEXT}\]\(\s*(<[^<>]*>|(?:[^\s()<>]|\([^\s()]*\))*){_TITLE}\s*\)")
