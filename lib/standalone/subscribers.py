@@ -1,5 +1,6 @@
 """How an event reaches a function: over HTTP to another process, or by a call of its WSGI app in this one."""
 
+import contextlib
 import http.client
 import io
 import logging
@@ -41,10 +42,8 @@ class HttpSubscriber:
     def post(self, headers: dict[str, str], body: bytes, timeout: float) -> Answer:
         connection = self._take()
         if connection:
-            try:
+            with contextlib.suppress(*_STALE):  # it got nothing: once more, over a new one
                 return self._exchange(connection, headers, body, timeout)
-            except _STALE:
-                pass
         return self._exchange(http.client.HTTPConnection(self._address), headers, body, timeout)
 
     def close(self) -> None:

@@ -3,9 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from parley.adapters.postgres.actions import Actions
 from parley.adapters.postgres.deliveries import Deliveries
@@ -62,18 +60,6 @@ class Tools:
 
 class Died(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture
-def rows(database_url):
-    """Look past the store, or change something there."""
-
-    def run(query, *values):
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 @pytest.fixture

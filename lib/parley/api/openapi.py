@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from parley.api import answers
+from parley.api import answers, answers_staff
 from parley.api.about import DESCRIPTION
 from parley.api.problems import TITLES
 from parley.api.route import Route
@@ -219,10 +219,16 @@ def _content(answer: str | None) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}}}
 
 
+def model(name: str) -> type[BaseModel]:
+    """Give the model of an answer. Raises KeyError when there is none."""
+    found: type[BaseModel] = {**vars(answers), **vars(answers_staff)}[name]
+    return found
+
+
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     taken = {route.body for route in routes if route.body}
     named = {name for route in routes for name in route.answers.values() if name and "/" not in name}
-    given: set[type[BaseModel]] = {getattr(answers, name) for name in {*named, "ProblemDetails"}}
+    given: set[type[BaseModel]] = {model(name) for name in {*named, "ProblemDetails"}}
     wanted = [
         *((model, "validation") for model in sorted(taken, key=lambda one: one.__name__)),
         *((model, "serialization") for model in sorted(given, key=lambda one: one.__name__)),

@@ -89,12 +89,12 @@ def page(job: Job, templates: Templates, opening: str, footer: str) -> str:
 
 def recipient(text: str) -> Address:
     """Give one plain address. Raises ValueError when it is none, or more than one, or smuggles a header in."""
+    if not (text.isascii() and text.isprintable() and len(text) <= 254):
+        raise ValueError("not an e-mail address")
     try:
-        if text.isascii() and text.isprintable() and len(text) <= 254:
-            return Address(addr_spec=text)
-    except (ValueError, IndexError, MessageError):  # what the parser of the standard library lets out
-        pass
-    raise ValueError("not an e-mail address")
+        return Address(addr_spec=text)
+    except (ValueError, IndexError, MessageError) as error:  # what the parser of the standard library lets out
+        raise ValueError("not an e-mail address") from error
 
 
 def bare(sender: str) -> str:

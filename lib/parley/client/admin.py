@@ -4,14 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from parley.api.answers import (
-    AuditPage,
-    DeadLetter,
-    DeadLetterPage,
-    EscalationPage,
-    Stuck,
-    StuckItem,
-)
+from parley.api.answers import EscalationPage
+from parley.api.answers_staff import AuditPage, DeadLetter, DeadLetterPage, Stuck, StuckItem
 from parley.client.transport import Transport
 
 BASE = "/api/v1/admin"
