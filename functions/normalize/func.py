@@ -17,12 +17,14 @@ try:
     from parley.adapters.postgres.actions import Actions
     from parley.adapters.postgres.chat import Chat
     from parley.adapters.postgres.database import Database
+    from parley.adapters.postgres.escalations import Escalations
     from parley.adapters.postgres.requests import Requests
     from parley.adapters.postgres.users import Users
     from parley.adapters.slack import Slack
     from parley.adapters.slack_surface import Surface
     from parley.adapters.slack_tokens import SlackSettings, apis, forgetting
     from parley.deeds import Deeds
+    from parley.domain.escalation import place
     from parley.domain.events import MessageReceived
     from parley.intake import Intake
 except ModuleNotFoundError as missing:
@@ -35,6 +37,7 @@ except ModuleNotFoundError as missing:
 class Config(SlackSettings):
     database_url: str
     event_key: tuple[str, ...]
+    escalate_to: str | None = None
     slack_hooks: str = "hooks.slack.com"
     config_dir: Path = Path(__file__).parent / "config"
     allow_unsigned_events: bool = False
@@ -50,12 +53,13 @@ def build(cfg: Config) -> Intake:
     api_of = apis(cfg, lambda: database)
     surface = Surface(api_of, hooks=cfg.slack_hooks)
     prompts = partial(load_prompts, cfg.config_dir / "slack.yaml")
+    people = Escalations(database, place(cfg.escalate_to))
     return Intake(
         Users(database),
         requests,
         Slack(api_of),
         keys=None if cfg.allow_unsigned_events else cfg.event_key,
-        deeds=Deeds(Chat(database), requests, Actions(database), surface, prompts=prompts),
+        deeds=Deeds(Chat(database), requests, Actions(database), people, surface, prompts=prompts),
         forget=forgetting(cfg, database),
         coalesce=cfg.coalesce_messages,
     )

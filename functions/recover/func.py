@@ -3,7 +3,7 @@ recover: nothing that is owed is forgotten.
 
 Takes dead letters (any event with `knativeerrordest`) and the tick of each minute.
 Gives nothing as a reply; publishes parley.request.created and parley.response.ready for rows that are overdue. Once an
-hour it purges what is older than the KEEP_… settings say, in days.
+hour it purges what is older than the KEEP_… settings say, in days. Slack's tokens are refreshed before they expire.
 """
 
 from dataclasses import dataclass, fields
@@ -15,6 +15,7 @@ try:
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.ledger import Ledger
+    from parley.adapters.slack_tokens import SlackSettings, refreshing
     from parley.domain.overdue import Pace
     from parley.domain.retention import Retention
     from parley.recovery import Recovery
@@ -24,8 +25,8 @@ except ModuleNotFoundError as missing:
     raise SystemExit("parley is not beside this file: deploy it with `make deploy FN=recover`") from missing
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(SlackSettings):
     database_url: str
     k_sink: str
     nudge_seconds: config.Seconds = 30
@@ -41,10 +42,17 @@ class Config:
 
 
 def build(cfg: Config) -> Recovery:
-    ledger = Ledger(Database(cfg.database_url, name="recover", min_schema=11))
+    database = Database(cfg.database_url, name="recover", min_schema=11)
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
-    return Recovery(ledger, Publisher(cfg.k_sink, "recover"), pace=pace, retention=retention)
+    refresh = refreshing(cfg, database)
+    return Recovery(
+        Ledger(database),
+        Publisher(cfg.k_sink, "recover"),
+        pace=pace,
+        retention=retention,
+        chores=[refresh] if refresh else [],
+    )
 
 
 function = runtime.event_function("recover", takes=None, config=Config, build=build)

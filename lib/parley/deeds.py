@@ -1,5 +1,5 @@
 """
-What people do in a chat that is no question: edit, delete, stop, decide, vote, look, choose.
+What people do in a chat that is no question: edit, delete, stop, decide, vote, ask for a person, look, choose.
 
 normalize applies each at once, to the rows that it is about; a deed that comes again changes nothing. What is shown in
 return (a form filled in, the Home tab, a reply) is owed to nobody: when the chat system cannot show it, that is logged.
@@ -14,6 +14,7 @@ from uuid import UUID
 from parley import logs
 from parley.channels import slack_views
 from parley.domain import turn
+from parley.domain.delivery import Due
 from parley.domain.events import Emit, MessageReceived
 from parley.domain.requests import Decided
 from parley.errors import Rejected, Unavailable
@@ -21,6 +22,8 @@ from parley.errors import Rejected, Unavailable
 log = logging.getLogger("parley.deeds")
 
 Row = Mapping[str, Any]
+
+ESCALATED = "I have passed this on to a person, with what we said so far. They will get back to you."
 
 
 class Chat(Protocol):
@@ -37,6 +40,9 @@ class Chat(Protocol):
 
     def recent(self, user_id: UUID) -> Sequence[Row]:
         """Give a person's latest requests: `id`, `question`, `state`, `asked`."""
+
+    def to_hand_over(self, user_id: UUID, request_id: UUID | None) -> Row | None:
+        """Give a person's request, the latest one for None, as `People.open` takes it."""
 
     def start_over(self, user_id: UUID, conversations: Sequence[str]) -> int:
         """Close a person's sessions in these conversations. Gives how many."""
@@ -65,6 +71,13 @@ class Decisions(Protocol):
         """Decide an action of this user's, once."""
 
 
+class People(Protocol):
+    """Those who take over."""
+
+    def open(self, request: Row, reason: str | None) -> tuple[Row, Sequence[Due]]:
+        """Hand a request over, once; gives the row of the list (`id`), and what is due to be told."""
+
+
 class Surface(Protocol):
     """What the chat system shows of us besides messages. Each raises Unavailable, Rejected."""
 
@@ -84,6 +97,7 @@ class Deeds:
         chat: Chat,
         requests: Requests,
         decisions: Decisions,
+        people: People,
         surface: Surface,
         *,
         prompts: Callable[[], Sequence[Mapping[str, str]]] = tuple,
@@ -91,6 +105,7 @@ class Deeds:
         self._chat = chat
         self._requests = requests
         self._decisions = decisions
+        self._people = people
         self._surface = surface
         self._prompts = prompts
         self._kinds: Mapping[str, Callable[[MessageReceived, UUID], Emit | None]] = {
@@ -145,8 +160,10 @@ class Deeds:
         if self._chat.vote(_id(done.about), user_id, done.values.get("rating", "")):
             self._reply(done, "Thank you, that helps.")
 
-    def _command(self, done: MessageReceived, user_id: UUID) -> None:
+    def _command(self, done: MessageReceived, user_id: UUID) -> Emit | None:
         match done.name:
+            case "escalate":
+                return self._escalate(done, user_id)
             case "status":
                 self._show(self._surface.reply, done.reply_url, slack_views.status(self._chat.recent(user_id)))
             case "new":
@@ -156,6 +173,17 @@ class Deeds:
             case "preferences":
                 view = slack_views.preferences(self._chat.preferences(user_id))
                 self._show(self._surface.fill, done.workspace, done.enterprise, done.view, view)
+        return None
+
+    def _escalate(self, done: MessageReceived, user_id: UUID) -> Emit | None:
+        """Hand over the request that the button names, else the latest one; people are told by a delivery."""
+        request = self._chat.to_hand_over(user_id, _id(done.about) if done.about else None)
+        if request is None:
+            self._reply(done, "This is not yours to hand over." if done.about else "You have asked nothing yet.")
+            return None
+        row, due = self._people.open(request, done.text or None)
+        self._reply(done, ESCALATED)
+        return due[0].emit(f"escalated {row['id']}", done.traceparent) if due else None
 
     def _opened(self, done: MessageReceived, user_id: UUID) -> None:
         if done.name == "home":

@@ -2,8 +2,9 @@
 recover: nothing that is owed is forgotten, and nothing is kept for ever.
 
 Two kinds of event come here, told apart by the event itself: a dead letter (it has `knativeerrordest`) is stored whole
-and never published again by itself; a tick sweeps the rows whose time has passed, and purges, once an hour, what is old
-enough. While no tick comes, other functions stand in for the sweep.
+and never published again by itself; a tick sweeps the rows whose time has passed, does what the clock alone demands
+(`chores`, such as refreshing tokens), and purges, once an hour, what is old enough. While no tick comes, other
+functions stand in for the sweep.
 """
 
 import base64
@@ -122,6 +123,7 @@ class Recovery:
         *,
         pace: Pace,
         retention: Retention = _RETENTION,
+        chores: Sequence[Callable[[], None]] = (),
         batch: int = 100,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -129,6 +131,7 @@ class Recovery:
         self._ledger = ledger
         self._sweep = Sweep(ledger, publisher, pace, size=batch, chance=chance)
         self._retention = retention
+        self._chores = chores
         self._clock = clock
 
     def __call__(self, event: envelope.Event) -> None:
@@ -137,6 +140,8 @@ class Recovery:
         elif event.type in TICKS:
             until = self._clock() + SWEEP_SECONDS
             self._swept(until)
+            for chore in self._chores:
+                chore()
             self._purged(until)
         else:
             raise Rejected("neither a dead letter nor a tick")

@@ -105,6 +105,49 @@ def test_key_that_is_none_is_named(key):
         Seal("SLACK_TOKEN_KEY", [key])
 
 
+def test_tick_refreshes_what_nobody_uses(slack, tokens, store, database_url):
+    """A workspace that is quiet keeps a token that opens; one that is fresh is left alone."""
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
+    before = tokens().token("T0PARLEY1")
+    tokens().refresh_all()
+    assert tokens().token("T0PARLEY1") == before
+
+    age(database_url, "11 hours")
+    tokens().refresh_all()
+
+    found = store.find("T0PARLEY1")
+    assert (found.token != before, found.is_stale) == (True, False)
+
+
+def test_refusal_of_one_keeps_the_tick_from_none(slack, tokens, store, database_url, caplog):
+    """One refresh token that Slack refuses is said in the log; the others are refreshed all the same."""
+    for team in ("T0PARLEY1", "T7", "E1"):
+        tokens().install(slack.oauth.agree(team=team, rotates=True), REDIRECT, ("T0PARLEY1", "T7", "E1"))
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "update slack_installations set refresh_token = %s, expires_at = now() where workspace = 'T7'",
+            [store._close("xoxe-spent")],
+        )
+        connection.execute("update slack_installations set bot_token = 'no seal of ours' where workspace = 'E1'")
+    age(database_url, "11 hours")
+
+    tokens().refresh_all()
+
+    assert not store.find("T0PARLEY1").is_stale
+    assert caplog.text.count("a token was not refreshed") == 2
+
+
+def test_token_that_still_works_is_used_whatever_becomes_of_its_refresh(slack, tokens, store, database_url):
+    """Slack refuses to refresh it: until it expires, the old one opens."""
+    tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)
+    old = store.find("T0PARLEY1").token
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update slack_installations set refresh_token = %s", [store._close("xoxe-spent")])
+    age(database_url, "11 hours")
+
+    assert tokens().token("T0PARLEY1") == old
+
+
 def test_stale_token_is_refreshed_by_one_of_many(slack, tokens, database_url):
     """Twenty processes find it stale at once: Slack is asked once, and everybody has a token that opens."""
     tokens().install(slack.oauth.agree(rotates=True), REDIRECT, ALLOWED)

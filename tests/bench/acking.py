@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.starting import SERVE, Post, _ask
+from bench.starting import SERVE, Post, ask
 from devkit.serving import LocalServer, Reply
 from devkit.slack import ALICE, BOT_USER, GENERAL, SlackStandIn, sign
 
@@ -59,7 +59,7 @@ def _burst(port: int, slack: SlackStandIn, rate: float, seconds: float) -> tuple
         due = begun + number / rate
         with suppress(ValueError):
             time.sleep(max(0.0, due - time.perf_counter()))
-        status = _ask(port, "POST", "/slack/events", posts[number].headers, posts[number].body)
+        status = ask(port, "POST", "/slack/events", posts[number].headers, posts[number].body)
         (latencies if status == 200 else failed).append((time.perf_counter() - due) * 1000)
 
     with ThreadPoolExecutor(SENDERS) as pool:
@@ -95,7 +95,7 @@ class _serving:  # noqa: N801 - reads as a sentence
     def __enter__(self) -> int:
         self._process = subprocess.Popen(SERVE, env=self._env, cwd=ROOT / "functions" / "slack-ingest")
         ready, end = threading.Event(), time.monotonic() + 30
-        while _ask(self._port, "GET", "/health/readiness") != 200:
+        while ask(self._port, "GET", "/health/readiness") != 200:
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("slack-ingest does not start")
             ready.wait(0.01)

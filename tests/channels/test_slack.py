@@ -135,6 +135,15 @@ def test_sources_and_doubts_stand_below(job):
     assert small == "Sources: VPN: Access\nThis may also have reached you by e-mail."
 
 
+@pytest.mark.parametrize("kind", ["answer", "failure"])
+def test_a_person_can_be_asked_below_an_answer_and_above_all_below_none(job, kind):
+    """The button names the request; it is there in the simple form, too."""
+    for form in ("rich", "simple"):
+        message = slack.message(job(kind=kind), slack.parts("No."), 0, form=form)
+        [button] = next(block for block in message["blocks"] if block["type"] == "actions")["elements"]
+        assert (button["action_id"], button["value"]) == ("parley_escalate", str(job().request_id))
+
+
 def test_an_answer_can_be_judged(job):
     """Two buttons below the last message, which name the request."""
     (message,) = slack.render(job())

@@ -12,13 +12,15 @@ from devkit.slack_events import sign
 from parley import ingest, runtime, serve
 from parley.adapters.postgres.actions import Actions
 from parley.adapters.postgres.chat import Chat
+from parley.adapters.postgres.escalations import Escalations
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
 from parley.adapters.slack import Slack
 from parley.adapters.slack_api import SlackApi
 from parley.adapters.slack_surface import Surface
 from parley.channels import slack_actions
-from parley.deeds import Deeds
+from parley.deeds import ESCALATED, Deeds
+from parley.domain.escalation import place
 from parley.domain.events import MessageReceived
 from parley.errors import Rejected
 from parley.intake import Intake
@@ -48,7 +50,8 @@ def desk(slack, database):
     api = SlackApi(slack.token, slack.api_url)
     surface = Surface(lambda *_: api, hooks=slack.url.removeprefix("http://"))
     requests = Requests(database)
-    deeds = Deeds(Chat(database), requests, Actions(database), surface, prompts=lambda: PROMPTS)
+    people = Escalations(database, place(f"slack:T0PARLEY1:{GENERAL}"))
+    deeds = Deeds(Chat(database), requests, Actions(database), people, surface, prompts=lambda: PROMPTS)
     intake = Intake(Users(database), requests, Slack(lambda *_: api), ["key"], deeds)
     return Desk(slack, surface, intake)
 
@@ -278,6 +281,59 @@ def test_new_forgets_the_conversation(desk, slack, rows):
 
     sessions = [row["session_id"] for row in rows("select session_id from requests order by id")]
     assert len(set(sessions)) == 2
+
+
+# --- a person is asked ---
+
+
+def hand_over(desk, user, request_id):
+    """Press the button below an answer."""
+    button = {"type": "button", "action_id": slack_actions.ESCALATE, "value": str(request_id)}
+    message = {"channel": GENERAL, "ts": "1.1", "blocks": [{"type": "actions", "elements": [button]}]}
+    desk.do(desk.slack.surfaces.click(user, message, slack_actions.ESCALATE))
+
+
+def test_button_hands_the_conversation_to_a_person(desk, slack, rows):
+    """People are told where the setting says, by a delivery that is owed like any other; once, whatever comes twice."""
+    desk.say(ALICE, ALICE, "My laptop burns")
+    [asked] = rows("select id from requests")
+    desk.emits.clear()
+
+    hand_over(desk, ALICE, asked["id"])
+
+    [told] = rows("select id, channel, kind, state, address, notice from deliveries")
+    assert (told["channel"], told["kind"], told["state"]) == ("slack", "escalation", "queued")
+    assert (told["address"]["workspace"], told["address"]["conversation"]) == ("T0PARLEY1", GENERAL)
+    assert "My laptop burns" in told["notice"]
+    assert "alice@example.com" in told["notice"]
+    assert {emit.contract.delivery_id for emit in desk.emits} == {told["id"]}
+    assert {reply["body"]["text"] for reply in slack.surfaces.replies} == {ESCALATED}
+    assert rows("select state, reason from escalations") == [{"state": "open", "reason": None}]
+
+
+def test_command_hands_over_the_last_question_with_its_reason(desk, slack, rows):
+    """`/parley person` is about what was asked last, by whoever says it; with nothing asked, they are told so."""
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "person because"))
+    assert "nothing yet" in slack.surfaces.replies[-1]["body"]["text"]
+    desk.say(ALICE, ALICE, "First?")
+    desk.say(ALICE, ALICE, "Second?")
+    desk.say(BOB, BOB, "Bob's?")
+
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "person Nobody answers me"))
+
+    told = rows("select e.reason, r.content from escalations e join requests r on r.id = e.request_id")
+    assert told == [{"reason": "Nobody answers me", "content": "Second?"}]
+
+
+def test_nobody_hands_over_what_is_not_theirs(desk, slack, rows):
+    """The conversation of somebody else is read by nobody who presses their button."""
+    desk.say(ALICE, ALICE, "My salary?")
+    [asked] = rows("select id from requests")
+
+    hand_over(desk, BOB, asked["id"])
+
+    assert rows("select id from escalations") + rows("select id from deliveries") == []
+    assert "not yours" in slack.surfaces.replies[-1]["body"]["text"]
 
 
 # --- Home, prompts, forms ---

@@ -33,6 +33,7 @@ class Store(Protocol):
     def find(self, workspace: str, enterprise: str | None = None) -> "Installation | None": ...
     def put(self, one: "Installation") -> None: ...
     def take_refresh(self, one: "Installation") -> bool: ...
+    def stale(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,14 @@ def apis(settings: SlackSettings, database: Callable[[], "Database"]) -> ApiOf:
     return of
 
 
+def refreshing(settings: SlackSettings, database: "Database") -> Callable[[], None] | None:
+    """Give what refreshes the tokens of many workspaces before they expire; None where one token is a setting."""
+    if settings.slack_bot_token or not settings.slack_token_key:
+        return None
+    made = tokens(settings, database)
+    return made.refresh_all
+
+
 def opened(url: str | None, *, name: str) -> "Database":
     """Give a database that is opened only when a token of many is needed. Raises Misconfigured when there is none."""
     from parley.adapters.postgres.database import Database
@@ -97,8 +106,8 @@ class Tokens:
     """
     Tokens of many workspaces, remembered for a minute.
 
-    A token with less than two hours left is refreshed on its way, by one process; the others go on with the old one,
-    which works until it expires.
+    A token with less than two hours left is refreshed by one process, on its way or by the tick of each minute
+    (`refresh_all`); the others go on with the old one, which works until it expires.
     """
 
     def __init__(
@@ -143,7 +152,7 @@ class Tokens:
             return one
         try:
             data = self._access(grant_type="refresh_token", refresh_token=one.refresh_token)
-        except Unavailable:
+        except (Unavailable, Rejected):
             if one.is_over:
                 raise
             log.warning("token not refreshed", exc_info=True)
@@ -157,6 +166,15 @@ class Tokens:
         self._store.put(new)
         log.info("token refreshed", extra={"fields": {"workspace": one.workspace}})
         return new
+
+    def refresh_all(self) -> None:
+        """Refresh what expires soon, whether it is used or not: a workspace that is quiet for a day stays open."""
+        for workspace in self._store.stale():
+            try:
+                if one := self._store.find(workspace):
+                    self.refreshed(one)
+            except (Unavailable, Rejected):  # one of them keeps no other from being refreshed
+                log.exception("a token was not refreshed", extra={"fields": {"workspace": workspace}})
 
     def install(self, code: str, redirect_uri: str, allowed: Sequence[str]) -> "Installation":
         """

@@ -74,12 +74,22 @@ def message(job: Job, made: Sequence[Part], number: int, below: str = "", form: 
 
 
 def _buttons(job: Job, form: str) -> list[dict[str, Any]]:
-    """An approval is decided, and an answer judged, by a click; a Slack without such buttons goes without votes."""
+    """
+    An approval is decided, an answer judged or handed to a person by a click; a Slack without such buttons goes without
+    votes.
+    """
     if job.action:
         value = f"{job.action.id}:{job.action.digest}"
         deny, approve = _button("Deny", names.DENY, value), _button("Approve", names.APPROVE, value)
         return [{"type": "actions", "elements": [{**approve, "style": "primary"}, {**deny, "style": "danger"}]}]
-    if job.kind != "answer" or form != "rich":
+    if job.kind not in ("answer", "failure"):
+        return []
+    person = _button("Ask a person", names.ESCALATE, str(job.request_id))
+    return [{"type": "actions", "elements": [person]}, *(_votes(job) if form == "rich" else [])]
+
+
+def _votes(job: Job) -> list[dict[str, Any]]:
+    if job.kind != "answer":
         return []
     votes = {
         f"{name}_button": {"text": {"type": "plain_text", "text": words}, "value": f"{value}:{job.request_id}"}

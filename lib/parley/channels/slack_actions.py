@@ -23,7 +23,7 @@ PREFERENCES: Final = "parley_preferences"  # the form of preferences
 TIMEZONE: Final = "parley_timezone"  # its options are looked up while somebody types
 
 COMMAND: Final = "/parley"
-COMMANDS: Final = ("ask", "status", "preferences", "new", "help")
+COMMANDS: Final = ("ask", "status", "person", "preferences", "new", "help")
 
 QUESTION: Final = "question"  # input of ASK
 CHANNELS: Final = ("slack", "email", "sms", "webhook")  # that a person may order and switch off in PREFERENCES

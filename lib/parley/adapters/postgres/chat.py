@@ -39,6 +39,10 @@ class Chat:
         """Give a person's latest requests: `id`, `question`, `state`, `asked`."""
         return self._database.rows("recent_questions", user_id=user_id, limit=10)
 
+    def to_hand_over(self, user_id: UUID, request_id: UUID | None) -> Row | None:
+        """Give a person's request, the latest one for None, as `Escalations.open` takes it."""
+        return self._database.row("request_to_hand_over", user_id=user_id, id=request_id)
+
     def start_over(self, user_id: UUID, conversations: Sequence[str]) -> int:
         """Close a person's sessions in these conversations. Gives how many."""
         return self._database.run("close_sessions", user_id=user_id, conversations=list(conversations))

@@ -62,9 +62,9 @@ class Installations:
         """Forget a place that has removed us. Says whether it was known."""
         return bool(self._database.run("remove_installation", workspace=workspace))
 
-    def stale(self) -> list[Installation]:
-        """Give what should be refreshed, whether it is used or not."""
-        return [self._installation(row) for row in self._database.rows("stale_installations")]
+    def stale(self) -> list[str]:
+        """Name the workspaces whose tokens should be refreshed, whether they are used or not."""
+        return [row["workspace"] for row in self._database.rows("stale_installations")]
 
     def _installation(self, row: Row) -> Installation:
         return Installation(

@@ -1,5 +1,5 @@
 """
-Slash commands: `/parley ask …`, `status`, `preferences`, `new`, `help`. Slack never sends one again.
+Slash commands: `/parley ask …`, `status`, `person …`, `preferences`, `new`, `help`. Slack never sends one again.
 
 Source: https://docs.slack.dev/interactivity/implementing-slash-commands
 """
@@ -14,10 +14,12 @@ HELP = (
     "*What you can do here*\n"
     "• `/parley ask` _your question_ - I answer in our direct messages\n"
     "• `/parley status` - what is open, and what came of it\n"
+    "• `/parley person` _why_ - hand your last question to a person, with what we said\n"
     "• `/parley preferences` - by which channels answers reach you, and your quiet hours\n"
     "• `/parley new` - forget what we were talking about\n"
     "Or just write to me: in our direct messages, or by mentioning me in a channel."
 )
+LONGEST_REASON = 500  # characters
 SORRY = "I cannot take this at the moment, and nothing was kept of it. Please try again in a minute."
 
 
@@ -32,7 +34,7 @@ def command(fields: Mapping[str, str]) -> Found:
         name, rest = "ask", text(fields.get("text")).strip()  # who just asks, asks
     if name in ("", "help") or (name == "ask" and not rest):
         return Found(answer=ephemeral(HELP))
-    return _asked(fields, rest[:LONGEST_TEXT]) if name == "ask" else _about_us(fields, name)
+    return _asked(fields, rest[:LONGEST_TEXT]) if name == "ask" else _about_us(fields, name, rest)
 
 
 def _asked(fields: Mapping[str, str], question: str) -> Found:
@@ -45,8 +47,10 @@ def _asked(fields: Mapping[str, str], question: str) -> Found:
     )
 
 
-def _about_us(fields: Mapping[str, str], name: str) -> Found:
+def _about_us(fields: Mapping[str, str], name: str, rest: str) -> Found:
     data = {**_data(fields, "command"), "name": name}
+    if name == "person":
+        data |= {"name": "escalate", "text": rest[:LONGEST_REASON]}
     sorry = ephemeral(SORRY)
     if name == "preferences":
         return Found(

@@ -17,6 +17,11 @@ select id from requests
 select id, left(content, 300) as question, state, extract(epoch from created_at)::bigint as asked
   from requests where user_id = %(user_id)s order by id desc limit %(limit)s
 
+-- name: request_to_hand_over
+select id, session_id, user_id, seq, content from requests
+ where user_id = %(user_id)s and erased_at is null and (%(id)s::uuid is null or id = %(id)s)
+ order by id desc limit 1
+
 -- name: close_sessions
 update sessions set status = 'closed', updated_at = now()
  where user_id = %(user_id)s and conversation = any(%(conversations)s) and status = 'open'

@@ -21,8 +21,9 @@ update slack_installations set refresh_until = now() + make_interval(secs => %(l
 returning workspace
 
 -- name: stale_installations
-select *, true as is_stale, expires_at < now() as is_over
-  from slack_installations where expires_at < now() + interval '2 hours' order by expires_at limit 100
+select workspace from slack_installations
+ where expires_at < now() + interval '2 hours' and refresh_token is not null and coalesce(refresh_until < now(), true)
+ order by expires_at < now(), expires_at limit 100
 
 -- name: remove_installation
 delete from slack_installations where workspace = %(workspace)s
