@@ -37,12 +37,14 @@ class Config(SlackSettings):
     keep_done_letters_days: config.Days = 30
     keep_open_letters_days: config.Days = 90
     keep_api_keys_days: config.Days = 90
+    keep_sign_ins_days: config.Days = 1
     keep_audit_log_days: config.Days = 365
     keep_rate_limits_days: config.Days = 7
+    keep_paces_days: config.Days = 1
 
 
 def build(cfg: Config) -> Recovery:
-    database = Database(cfg.database_url, name="recover", min_schema=11)
+    database = Database(cfg.database_url, name="recover", min_schema=13)
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     refresh = refreshing(cfg, database)

@@ -30,6 +30,7 @@ CONFIG = {
     "deliver-sms": ("templates/sms",),
 }
 STAYS = frozenset({"client", "cli"})  # of the library: for people's machines, no function needs them
+PAGE = Path("parley/api/page")  # the browser's files: for the function that serves them
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 
 
@@ -66,7 +67,9 @@ def stage(name: str, build: Path = BUILD) -> int:
 def _files(name: str) -> Iterator[tuple[Path, Path]]:
     yield from _tree(ROOT / "functions" / name, Path())
     library = ROOT / "lib" / "parley"
-    yield from ((path, source) for path, source in _tree(library, Path("parley")) if path.parts[1] not in STAYS)
+    for path, source in _tree(library, Path("parley")):
+        if path.parts[1] not in STAYS and (name == "request-api" or not path.is_relative_to(PAGE)):
+            yield path, source
     for part in CONFIG.get(name, ()):
         source = ROOT / "config" / part
         yield from _tree(source, Path("config") / part) if source.is_dir() else [(Path("config") / part, source)]

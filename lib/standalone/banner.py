@@ -66,7 +66,7 @@ def show(facts: Facts, out: TextIO = sys.stdout) -> None:
         f"{bold}Parley is running{off} on {base} ({how})",
         f"{dim}{state}{off}",
         "",
-        f"{bold}Open{off} (signs you in, once; `make link` prints another):",
+        f"{bold}Open{off} (signs you in, once, within 15 minutes; `make link` prints another):",
         f"  {facts.sign_in}",
         f"{bold}Ask{off} (the answer comes back in the same call):",
         f"  {curl}",

@@ -160,6 +160,16 @@ def test_a_link_signs_in_once(browser, database):
     assert browser("GET", "/api/v1/me").get_json()["role"] == "admin"
 
 
+def test_a_link_that_nobody_used_soon_signs_in_nobody(browser, database, rows):
+    """A quarter of an hour: what lies about in a terminal is worth nothing."""
+    user_id = Users(database).meet("email", "you@example.org", email="you@example.org", name="", timezone=None)
+    secret = SignIns(database).link(user_id, "admin")
+
+    rows("update api_keys set expires_at = expires_at - interval '15 minutes' where kind = 'link'")
+
+    assert sign_in(browser, secret).status_code == 401
+
+
 def test_a_link_is_no_session_and_no_key(client, database):
     """It is only exchanged."""
     user_id = Users(database).meet("email", "you@example.org", email="you@example.org", name="", timezone=None)

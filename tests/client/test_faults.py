@@ -1,11 +1,12 @@
 """The client before a server that is busy, broken, cut off or something else altogether."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from devkit.serving import Reply, as_json
-from parley.client import Broken, Invalid, Parley, RateLimited, Refused, Unreachable
+from parley.client import Broken, Invalid, NotFound, Parley, RateLimited, Refused, Unreachable
 from parley.client.streams import read
 
 STATUS = {
@@ -58,8 +59,6 @@ def test_what_would_be_done_twice_is_not_repeated(broken, hurried):
     """A call that changes something, without a key: its caller decides."""
     for call in (
         lambda: hurried.requests.cancel(ID),
-        lambda: hurried.keys.create("x"),
-        lambda: hurried.deliveries.redeliver(ID),
         lambda: hurried.admin.replay(ID),
     ):
         broken.asked.clear()
@@ -67,6 +66,25 @@ def test_what_would_be_done_twice_is_not_repeated(broken, hurried):
         with pytest.raises(Broken):
             call()
         assert len(broken.asked) == 1
+
+
+def test_what_is_made_once_is_repeated_with_its_key(broken, hurried):
+    """Whatever the API makes once for a key is asked for again, with the same one."""
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    for call in (
+        lambda: hurried.sessions.create("x"),
+        lambda: hurried.sessions.reset(ID),
+        lambda: hurried.keys.create("x"),
+        lambda: hurried.deliveries.redeliver(ID),
+        lambda: hurried.preferences.rotate("webhook"),
+        lambda: hurried.preferences.replay("webhook", at, at + timedelta(hours=1)),
+    ):
+        broken.asked.clear()
+        broken.script = [problem(503), problem(404)]
+        with pytest.raises(NotFound):
+            call()
+        assert len({request.headers["idempotency-key"] for request in broken.asked}) == 1
+        assert len(broken.asked) == 2
 
 
 def test_patience_has_an_end(broken):

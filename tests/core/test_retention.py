@@ -14,6 +14,7 @@ from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.ledger import Ledger
 from parley.adapters.postgres.requests import Requests
+from parley.adapters.postgres.sign_ins import SignIns
 from parley.adapters.postgres.users import Users
 from parley.channels.outcome import Delivered
 from parley.domain import ids
@@ -116,6 +117,7 @@ def everything(database, answered, rank, rows, recovery, user):
     recovery()(envelope.Event("2", "/x", "x", extensions={"knativeerrordest": "http://x/"}))
     rows("update dead_letters set replayed_at = now() where event_id = '2'")
     Keys(database).create(email="ann@example.org", role="user", name="one", days=1)
+    SignIns(database).link(user, "user")
     rows("insert into audit_log (actor, action, object) values ('ann', 'replay', 'x')")
     rows("insert into sessions (id, user_id, expires_at) values (%s, %s, now())", ids.new(), user)
     rows("insert into user_integrations (id, user_id, channel) values (%s, %s, 'email')", ids.new(), user)
@@ -175,9 +177,9 @@ def test_nothing_that_is_purged_is_there_after_a_year_and_all_that_is_kept_is(ev
 
 
 def test_nothing_goes_before_its_time(everything, recovery, old, counts):
-    """Six days are within every rule."""
+    """Most of a day is within every rule."""
     before = counts(PURGED)
-    old(6)
+    old(0.9)
 
     assert recovery().purge() == 0
     assert counts(PURGED) == before
@@ -186,16 +188,17 @@ def test_nothing_goes_before_its_time(everything, recovery, old, counts):
 @pytest.mark.parametrize(
     ("days", "gone"),
     [
-        (8, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1}),
-        (31, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "dead_letters": 1}),
-        (89, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "dead_letters": 1}),
+        (2, {"api_keys": 1, "paces": 1}),
+        (8, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "api_keys": 1, "paces": 1}),
+        (31, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "api_keys": 1, "paces": 1, "dead_letters": 1}),
+        (89, {"idempotency_keys": 1, "sessions": 1, "rate_limits": 1, "api_keys": 1, "paces": 1, "dead_letters": 1}),
         (92, {"idempotency_keys": 1, "sessions": 2, "rate_limits": 1, "dead_letters": 2, "requests": 1, "messages": 2,
-              "steps": 1, "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 1,
-              "request_feedback": 1, "escalations": 1, "slack_messages": 1}),
+              "steps": 1, "request_events": 3, "actions": 1, "deliveries": 2, "delivery_attempts": 1, "api_keys": 2,
+              "paces": 1, "request_feedback": 1, "escalations": 1, "slack_messages": 1}),
     ],
 )  # fmt: skip
 def test_each_has_its_own_time(everything, recovery, old, counts, days, gone):
-    """As it ships: a week, a month, a quarter, a year."""
+    """As it ships: a day, a week, a month, a quarter, a year."""
     before = counts(PURGED)
     old(days)
 

@@ -200,6 +200,12 @@ def test_what_is_for_peoples_machines_stays_there(staged):
     assert not (folder / "parley" / "cli").exists()
 
 
+def test_the_page_goes_to_who_serves_it(staged):
+    """Every image has the library; the browser's files are in one."""
+    assert (staged("request-api") / "parley" / "api" / "page" / "chat.html").exists()
+    assert not (staged("recover") / "parley" / "api" / "page").exists()
+
+
 def test_a_name_that_is_no_function_is_refused(capsys):
     assert stage.main(["normalise"]) == 2
     assert stage.main([]) == 2

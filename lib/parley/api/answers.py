@@ -411,6 +411,7 @@ class Key(Model):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    made_by: str | None = Field(description="The prefix of the key that made it.")
 
 
 class Keys(Model):
@@ -447,7 +448,16 @@ class Export(Model):
     requests: list[dict[str, Any]]
     messages: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
+    attempts: list[dict[str, Any]]
+    actions: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
+    escalations: list[dict[str, Any]]
+    slack_messages: list[dict[str, Any]]
+    suppressions: list[dict[str, Any]]
+    usage: list[dict[str, Any]] = Field(description="Tokens of each day.")
+    employee: list[dict[str, Any]] = Field(description="What the service desk knows of them.")
+    laptops: list[dict[str, Any]]
+    tickets: list[dict[str, Any]]
 
 
 class Me(Model):

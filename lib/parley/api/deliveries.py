@@ -37,7 +37,12 @@ def redeliver(desk: Desk, call: Call) -> Answer:
     if nudge is None:
         raise Problem("conflict", detail="It is still open, not yet planned to be sent, or its answer was erased.")
     desk.publish(nudge)
-    row = desk.granted(who, "see", desk.views.delivery(delivery_id), f"delivery {delivery_id}")
+    return _sent(desk, call)
+
+
+def _sent(desk: Desk, call: Call, _: str = "") -> Answer:
+    delivery_id = call.path["delivery_id"]
+    row = desk.granted(call.principal, "see", desk.views.delivery(delivery_id), f"delivery {delivery_id}")
     return Answer(views.plain({**row, "attempts": []}), 202, {"Location": f"/api/v1/deliveries/{delivery_id}"})
 
 
@@ -46,5 +51,5 @@ ROUTES = (
           scope="deliveries:read", query=Page, name="list_deliveries"),
     Route("GET", ONE, get, {200: "Delivery"}, tag="deliveries", scope="deliveries:read", name="get_delivery"),
     Route("POST", f"{ONE}/redeliver", redeliver, {202: "Delivery"}, tag="deliveries", scope="deliveries:write",
-          problems=("conflict",)),
+          problems=("conflict",), again=_sent),
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """What the API works with: its stores, its settings, and the few things that several resources do alike."""
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from parley.api.slack_install import SlackApp
 
 log = logging.getLogger("parley.api")
+
+# What is published once the transaction of this call has committed: see `publishing_later`.
+_later: ContextVar[list[Emit] | None] = ContextVar("later", default=None)
 
 
 class Store(Protocol):
@@ -127,10 +131,25 @@ class Desk:
 
     def publish(self, nudge: Emit) -> None:
         """Publish after the commit; when that fails, the sweep finds the row."""
+        if (later := _later.get()) is not None:
+            later.append(nudge)
+            return
         try:
             self.publisher.publish(nudge)
         except (Unavailable, Rejected):
             log.warning("nudge not published", exc_info=True)
+
+    @contextmanager
+    def publishing_later(self) -> Iterator[None]:
+        """Publish what is published inside at its end, unless it fails."""
+        later: list[Emit] = []
+        token = _later.set(later)
+        try:
+            yield
+        finally:
+            _later.reset(token)
+        for nudge in later:
+            self.publish(nudge)
 
     def audit(self, who: Principal, action: str, object_: str) -> None:
         """Write down what somebody did with what is not their own."""

@@ -1,11 +1,23 @@
 """API keys over HTTP: one's own; for admins, everybody's."""
 
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
 from parley.api import bodies, views
 from parley.api.desk import Desk
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.domain import keys
 from parley.domain.keys import NAMED, Principal
+
+
+class WhatElse(BaseModel):
+    """What else becomes invalid."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    all: Annotated[bool, Field(description="Also the keys that it has made, and those that they have made.")] = False
 
 
 def list_(desk: Desk, call: Call) -> Answer:
@@ -29,20 +41,32 @@ def create(desk: Desk, call: Call) -> Answer:
             name=wanted.name,
             days=wanted.expires_days,
             scopes=scopes,
+            made_by=who.key_id,
         )
-        prefix = keys.prefix(key)
+        prefix = keys.prefix(key) or ""
         desk.audit(who, "create key", f"key {prefix}")
         row = next(row for row in desk.keys.all() if row["prefix"] == prefix)
-    return Answer({**_shown(row), "key": key}, 201)
+    return Answer({**_shown(row), "key": key}, 201, made=prefix)
+
+
+def made_before(_: Desk, __: Call, prefix: str) -> Answer:
+    """Say which key the first call made: it was shown there, and is known to nobody else."""
+    raise Problem("conflict", detail=f"The key {prefix} was made and shown by the first call: revoke it, make another.")
 
 
 def revoke(desk: Desk, call: Call) -> Answer:
-    """Make a key invalid from now on."""
+    """
+    Make a key invalid from now on.
+
+    The keys that it has made live on, so that a key can make its successor; `all` makes them invalid, too, with those
+    that they have made, and so on.
+    """
     who, prefix = call.principal, call.path["prefix"]
     if not keys.is_prefix(prefix):
         raise Problem("not-found")
     desk.granted(who, "change", desk.keys.owner(prefix), f"key {prefix}")
-    if not desk.keys.revoke(prefix):
+    revoked = desk.keys.revoke_all(prefix) if call.query.all else desk.keys.revoke(prefix)
+    if not revoked:
         raise Problem("not-found")
     return Answer(None, 204)
 
@@ -67,6 +91,7 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 ROUTES = (
     Route("GET", "/api/v1/keys", list_, {200: "Keys"}, tag="keys", scope="keys", name="list_keys"),
     Route("POST", "/api/v1/keys", create, {201: "NewKey"}, tag="keys", scope="keys", body=bodies.MakeKey,
-          name="create_key"),
-    Route("DELETE", "/api/v1/keys/{prefix}", revoke, {204: None}, tag="keys", scope="keys", name="revoke_key"),
+          problems=("conflict",), again=made_before, name="create_key"),
+    Route("DELETE", "/api/v1/keys/{prefix}", revoke, {204: None}, tag="keys", scope="keys", query=WhatElse,
+          name="revoke_key"),
 )  # fmt: skip

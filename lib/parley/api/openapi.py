@@ -158,7 +158,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _in_headers(route: Route) -> list[dict[str, Any]]:
     return [
         {"name": name.rstrip("!"), "in": "header", "required": name.endswith("!"), **HEADERS[name.rstrip("!")]}
-        for name in route.headers
+        for name in route.all_headers
     ]
 
 

@@ -28,6 +28,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     media: str = "application/json"
+    made: str = ""  # what was made, for `Route.again`
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Call:
 
 
 View = Callable[[Any, Call], Answer]
+Again = Callable[[Any, Call, str], Answer]  # what was made by the first call with the same key, shown again
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,17 @@ class Route:
     problems: tuple[str, ...] = ()
     name: str = ""
     may_be_hidden: bool = False  # a foreign id on it is a 404
+    again: Again | None = None  # it takes an Idempotency-Key (once.py)
 
     @property
     def rule(self) -> str:
         """The path as Flask writes it; a part that is an id matches UUIDs only."""
         return "/".join(_rule(part) for part in self.path.split("/"))
+
+    @property
+    def all_headers(self) -> tuple[str, ...]:
+        """Every header that it reads."""
+        return (*self.headers, *(("Idempotency-Key",) if self.again else ()))
 
     @property
     def all_problems(self) -> list[str]:
@@ -92,8 +100,10 @@ class Route:
     def _implied(self) -> Iterable[str]:
         if self.roles is not None:
             yield from ("unauthenticated", "forbidden", "rate-limited")
-        if self.query or self.headers or self.body:
+        if self.query or self.all_headers or self.body:
             yield "bad-request"
+        if self.again:
+            yield "key-reused"
         if self.body:
             yield from ("too-large", "not-json", "invalid")
         if "{" in self.path:

@@ -33,6 +33,7 @@ from parley.api import (
     keyring,
     links,
     notifications,
+    once,
     pages,
     people,
     quiet,
@@ -140,7 +141,7 @@ class Api:
         gone = request.environ.get("waitress.client_disconnected", lambda: False)
         call = Call(who, path, query, body, request.headers, request.path, gone)
         with seeing(_wall(who)):
-            answer = route.view(self.desk, call)
+            answer = once.answered(self.desk, route, call)
         if who and who.actor_id and (route.scope in NAMED or route.method != "GET") and route.tag != "asking":
             self.desk.audit(who, f"for somebody: {route.method} {route.path}"[:200], f"user {who.user_id}")
         return answer

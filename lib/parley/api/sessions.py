@@ -31,7 +31,12 @@ class Said(Page):
 def create(desk: Desk, call: Call) -> Answer:
     """Begin a conversation. A question without a session begins one by itself."""
     row = desk.sessions.create(call.principal.user_id, call.body.title, dict(call.body.metadata))
-    return _one(row, 201, {"Location": f"/api/v1/sessions/{row['id']}"})
+    return _one(row, 201)
+
+
+def made_before(desk: Desk, call: Call, session_id: str) -> Answer:
+    """Show the conversation that the first call began."""
+    return _one(desk.session(call.principal, UUID(session_id), "see"), 201)
 
 
 def list_(desk: Desk, call: Call) -> Answer:
@@ -89,13 +94,22 @@ def reset(desk: Desk, call: Call) -> Answer:
     old = desk.session(call.principal, call.path["session_id"], "change")["id"]
     row = desk.sessions.get(desk.sessions.reset(old))
     assert row, "it was just made"
-    answer = _one(row, 201, {"Location": f"/api/v1/sessions/{row['id']}"})
+    return _successor(_one(row, 201), old)
+
+
+def reset_before(desk: Desk, call: Call, session_id: str) -> Answer:
+    """Show the successor that the first call began."""
+    return _successor(made_before(desk, call, session_id), call.path["session_id"])
+
+
+def _successor(answer: Answer, old: UUID) -> Answer:
     answer.body["previous_session_id"] = str(old)
     return answer
 
 
-def _one(row: dict[str, object], status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(views.session(row), status, {"ETag": views.etag(row), **(headers or {})})
+def _one(row: dict[str, object], status: int = 200) -> Answer:
+    headers = {"ETag": views.etag(row), **({"Location": f"/api/v1/sessions/{row['id']}"} if status == 201 else {})}
+    return Answer(views.session(row), status, headers, made=str(row["id"]))
 
 
 def _message(row: dict[str, object]) -> dict[str, object]:
@@ -106,7 +120,7 @@ def _message(row: dict[str, object]) -> dict[str, object]:
 
 ROUTES = (
     Route("POST", "/api/v1/sessions", create, {201: "Session"}, tag="sessions", scope="sessions:write",
-          body=bodies.BeginSession, name="create_session"),
+          body=bodies.BeginSession, problems=("not-found",), again=made_before, name="create_session"),
     Route("GET", "/api/v1/sessions", list_, {200: "SessionPage"}, tag="sessions", scope="sessions:read", query=Wanted,
           problems=("not-found",), name="list_sessions"),
     Route("GET", ONE, get, {200: "Session"}, tag="sessions", scope="sessions:read", name="get_session"),
@@ -117,5 +131,5 @@ ROUTES = (
     Route("GET", f"{ONE}/messages", messages, {200: "MessagePage"}, tag="sessions", scope="sessions:read", query=Said,
           name="list_messages"),
     Route("POST", f"{ONE}/reset", reset, {201: "NewSession"}, tag="sessions", scope="sessions:write",
-          name="reset_session"),
+          again=reset_before, name="reset_session"),
 )  # fmt: skip

@@ -54,7 +54,20 @@ def rotate(desk: Desk, call: Call) -> Answer:
     row = _endpoint(desk, call, "change")
     overlap = (call.body or Rotation()).overlap_seconds
     generation, until = Endpoints(desk.database).rotate(row["id"], overlap)
-    return Answer({**secrets(desk, str(row["id"]), generation), "overlap_until": views.time(until)})
+    return _rotated(desk, row["id"], generation, until)
+
+
+def rotated_before(desk: Desk, call: Call, generation: str) -> Answer:
+    """Show the secret that the first call made, unless there is a newer one."""
+    row = _endpoint(desk, call, "change")
+    if row["generation"] != int(generation):
+        raise Problem("conflict", detail="There is a newer secret than the one that the first call made.")
+    return _rotated(desk, row["id"], row["generation"], row["overlap_until"])
+
+
+def _rotated(desk: Desk, integration_id: UUID, generation: int, until: datetime) -> Answer:
+    shown = {**secrets(desk, str(integration_id), generation), "overlap_until": views.time(until)}
+    return Answer(shown, made=str(generation))
 
 
 def enable(desk: Desk, call: Call) -> Answer:
@@ -75,7 +88,12 @@ def replay(desk: Desk, call: Call) -> Answer:
     cause = f"replay {ids.new()}"
     for one in due:
         desk.publish(Emit(one.emit(cause, None).contract, cause=cause))
-    return Answer({"count": len(due)}, 202)
+    return replayed_before(desk, call, str(len(due)))
+
+
+def replayed_before(_: Desk, __: Call, count: str) -> Answer:
+    """Say how many the first call made due."""
+    return Answer({"count": int(count)}, 202, made=count)
 
 
 def check(desk: Desk, config: dict[str, Any]) -> None:
@@ -160,9 +178,9 @@ ROUTES = (
     Route("GET", f"{ONE}/status", status, {200: "Receiver"}, tag="integrations", scope="settings:read",
           name="get_receiver"),
     Route("POST", f"{ONE}/rotate", rotate, {200: "Secrets"}, tag="integrations", scope="settings:write", body=Rotation,
-          body_is_optional=True, name="rotate_secret"),
+          body_is_optional=True, problems=("conflict",), again=rotated_before, name="rotate_secret"),
     Route("POST", f"{ONE}/enable", enable, {200: "Receiver"}, tag="integrations", scope="settings:write",
           problems=("invalid",), name="enable_receiver"),
     Route("POST", f"{ONE}/replay", replay, {202: "Replay"}, tag="integrations", scope="settings:write", body=Range,
-          name="replay_deliveries"),
+          again=replayed_before, name="replay_deliveries"),
 )  # fmt: skip

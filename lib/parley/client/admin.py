@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
-from parley.api.answers import EscalationPage
+from parley.api.answers import Circuit, Circuits, EscalationPage, Replay
 from parley.api.answers_staff import AuditPage, DeadLetter, DeadLetterPage, Stuck, StuckItem
 from parley.client.transport import Transport
 
@@ -40,6 +41,15 @@ class AdminClient:
     def close_escalation(self, escalation_id: UUID | str) -> None:
         """Say that a question is taken care of."""
         self._transport.call("POST", f"{BASE}/escalations/{escalation_id}/close")
+
+    def circuits(self) -> list[Circuit]:
+        """Give trouble that many deliveries share."""
+        return self._transport.get(Circuits, f"{BASE}/circuits").items
+
+    def close_circuit(self, name: str) -> int:
+        """Say that a trouble is over; gives how many deliveries were waiting for it."""
+        path = f"{BASE}/circuits/{quote(name, safe='')}/close"
+        return Replay.model_validate_json(self._transport.call("POST", path).content).count
 
     def audit_log(self, **query: Any) -> Iterator[Any]:
         """Give administrative acts, the latest first."""

@@ -1,6 +1,7 @@
 """People: how answers reach them, what was sent to them, their keys, their data. `user` is `me`, or an id."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,10 @@ from parley.api.answers import (
     Key,
     Keys,
     NewKey,
+    Receiver,
+    Replay,
     RequestDeliveries,
+    Secrets,
 )
 from parley.client.transport import Transport
 
@@ -51,6 +55,29 @@ class PreferenceClient:
         """Choose nothing for a channel any more."""
         self._transport.call("DELETE", f"/api/v1/users/{user}/integrations/{channel}")
 
+    def receiver(self, channel: str, user: str = "me") -> Receiver:
+        """Give how a receiver of a person's is: whether it is called, and what is wrong with it."""
+        return self._transport.get(Receiver, f"/api/v1/users/{user}/integrations/{channel}/status")
+
+    def rotate(self, channel: str, user: str = "me", *, overlap_seconds: int | None = None) -> Secrets:
+        """Give a receiver a new secret; the one before signs, too, for a while."""
+        path = f"/api/v1/users/{user}/integrations/{channel}/rotate"
+        body = {} if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
+        return self._transport.once(Secrets, path, body)
+
+    def enable(self, channel: str, user: str = "me") -> Receiver:
+        """Call a receiver again that was disabled, or that works again."""
+        path = f"/api/v1/users/{user}/integrations/{channel}/enable"
+        return Receiver.model_validate_json(self._transport.call("POST", path).content)
+
+    def replay(
+        self, channel: str, since: datetime, until: datetime, user: str = "me", *, only_failed: bool = True
+    ) -> int:
+        """Send a receiver once more what it missed in a range of time, or all of it; gives how much."""
+        path = f"/api/v1/users/{user}/integrations/{channel}/replay"
+        body = {"since": since.isoformat(), "until": until.isoformat(), "only_failed": only_failed}
+        return self._transport.once(Replay, path, body).count
+
     def reset(self, user: str = "me") -> None:
         """Choose nothing at all any more."""
         self._transport.call("POST", f"/api/v1/users/{user}/integration-defaults/reset")
@@ -76,8 +103,7 @@ class DeliveryClient:
 
     def redeliver(self, delivery_id: UUID | str) -> Delivery:
         """Send an answer once more."""
-        path = f"/api/v1/deliveries/{delivery_id}/redeliver"
-        return Delivery.model_validate_json(self._transport.call("POST", path).content)
+        return self._transport.once(Delivery, f"/api/v1/deliveries/{delivery_id}/redeliver")
 
 
 class KeyClient:
@@ -91,13 +117,17 @@ class KeyClient:
         return self._transport.get(Keys, "/api/v1/keys").items
 
     def create(self, name: str, **fields: Any) -> NewKey:
-        """Make a key; `key` is in this answer only. `fields`: role, scopes, expires_days, email."""
-        body = {"name": name, **{field: value for field, value in fields.items() if value is not None}}
-        return NewKey.model_validate_json(self._transport.call("POST", "/api/v1/keys", body=body).content)
+        """
+        Make a key; `key` is in this answer only. `fields`: role, scopes, expires_days, email.
 
-    def revoke(self, prefix: str) -> None:
-        """End a key."""
-        self._transport.call("DELETE", f"/api/v1/keys/{prefix}")
+        Raises Conflict when the answer to a first try was lost: it was made, and nobody knows it.
+        """
+        body = {"name": name, **{field: value for field, value in fields.items() if value is not None}}
+        return self._transport.once(NewKey, "/api/v1/keys", body)
+
+    def revoke(self, prefix: str, *, all: bool = False) -> None:  # noqa: A002 - as the API calls it
+        """End a key; with `all`, also the keys that it has made, and those that they have made."""
+        self._transport.call("DELETE", f"/api/v1/keys/{prefix}", query={"all": "true" if all else None})
 
 
 class DataClient:

@@ -19,7 +19,7 @@ class SessionClient:
     def create(self, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> Session:
         """Begin a conversation."""
         body = {"title": title, "metadata": metadata}
-        return self._made(self._transport.call("POST", BASE, body={n: v for n, v in body.items() if v is not None}))
+        return self._transport.once(Session, BASE, {n: v for n, v in body.items() if v is not None})
 
     def get(self, session_id: UUID | str) -> Session:
         """Give a conversation."""
@@ -44,7 +44,7 @@ class SessionClient:
 
     def reset(self, session_id: UUID | str) -> NewSession:
         """End a conversation and begin another one in its place."""
-        return NewSession.model_validate_json(self._transport.call("POST", f"{BASE}/{session_id}/reset").content)
+        return self._transport.once(NewSession, f"{BASE}/{session_id}/reset")
 
     def _made(self, response: Any) -> Session:
         return Session.model_validate_json(response.content)

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -89,6 +90,11 @@ class Transport:
     def get[M: BaseModel](self, model: type[M], path: str, **query: Any) -> M:
         """Read something."""
         return model.model_validate_json(self.call("GET", path, query=query).content)
+
+    def once[M: BaseModel](self, model: type[M], path: str, body: Mapping[str, Any] | None = None) -> M:
+        """Post what makes something, once, however often it has to be sent."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return model.model_validate_json(self.call("POST", path, body=body, headers=headers).content)
 
     def pages[M: BaseModel](self, model: type[M], path: str, **query: Any) -> Iterator[Any]:
         """Read all items of a list, page by page."""

@@ -16,8 +16,10 @@ class Retention:
     done_letters: float = 30  # dead letters, after they were replayed or closed
     open_letters: float = 90  # dead letters that nobody took care of
     api_keys: float = 90  # after they expired or were revoked
+    sign_ins: float = 1  # on the page, and links that nobody used: after they expired
     audit_log: float = 365
     rate_limits: float = 7  # after the last call: a bucket that is full again
+    paces: float = 1  # after a place could have been written to again
 
     def seconds(self) -> Mapping[str, float]:
         """Give each rule with its age in seconds."""
@@ -37,11 +39,12 @@ PURGED: Mapping[str, tuple[str, ...]] = {
     "sessions": ("requests", "sessions"),
     "idempotency_keys": ("idempotency_keys", "requests"),
     "dead_letters": ("done_letters", "open_letters"),
-    "api_keys": ("api_keys",),
+    "api_keys": ("api_keys", "sign_ins"),
     "request_feedback": ("requests",),
     "escalations": ("requests",),
     "rate_limits": ("rate_limits",),
     "audit_log": ("audit_log",),
+    "paces": ("paces",),
 }
 KEPT: Mapping[str, str] = {
     "users": "until they are erased",
@@ -63,7 +66,6 @@ KEPT: Mapping[str, str] = {
     "desk_effects": "as long as their ticket",
     "token_usage": "as long as their user: a row for each day on which a model was asked",
     "heartbeats": "a row for each name",
-    "paces": "a row for each channel that is written to",
     "suppressions": "until somebody lifts them: what bounced once is not written to again",
     "spool": "emptied by its broker, which has promised to deliver what is in it",
     "schema_migrations": "a row for each migration",

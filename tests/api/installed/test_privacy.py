@@ -1,5 +1,6 @@
 """Erasing and taking along what is one's own: a dump of the whole database is searched for what was said."""
 
+import json
 import uuid
 
 import psycopg
@@ -9,14 +10,22 @@ from psycopg.types.json import Jsonb
 
 from parley import envelope
 from parley.adapters.postgres import letters
+from parley.adapters.postgres.privacy import ERASED_ONLY, EXPORTED, NOBODYS
 from parley.adapters.postgres.requests import Requests
 
 TABLES = "select tablename from pg_tables where schemaname = 'public'"
 
 
-def dump(url):
+def tables(url):
     """Every row of every table as text."""
-    return "\n".join(text for (table,) in run(url, TABLES) for (text,) in run(url, f'select t::text from "{table}" t'))
+    return {
+        table: "\n".join(text for (text,) in run(url, f'select t::text from "{table}" t'))
+        for (table,) in run(url, TABLES)
+    }
+
+
+def dump(url):
+    return "\n".join(tables(url).values())
 
 
 def said(world, person, canary, **more):
@@ -39,25 +48,43 @@ def said(world, person, canary, **more):
 
 
 def test_erased_user_is_nowhere(world):
-    """After DELETE …/data no table holds anything that was said, or who said it; the key opens no more."""
+    """
+    After DELETE …/data no table holds anything that was said, or who said it; the key opens no more.
+
+    Every table is named in `privacy`; whatever may hold something of a person does here, and what is theirs was in
+    their export.
+    """
     canary = f"canary{uuid.uuid4().hex}"
     email = f"{canary}@example.org"
     with world.person(email) as person, world.person() as other:
-        session = person.post(f"{API}/sessions", json={"title": canary, "metadata": {"a": canary}}).json()
+        me = person.get(f"{API}/me").json()["user_id"]
+        session = person.post(
+            f"{API}/sessions", json={"title": canary, "metadata": {"a": canary}}, headers={"Idempotency-Key": canary}
+        ).json()
         said(world, person, canary, session_id=session["session_id"])
-        said(world, person, canary)
+        asked = said(world, person, canary)
+        person.put(f"{API}/users/me/quiet-hours", json={"from": "01:23", "until": "04:56"})
         person.put(f"{API}/users/me/integrations/email", json={"config": {"address": email}})
         person.put(f"{API}/users/me/integrations/webhook", json={"config": {"url": f"https://example.org/{canary}"}})
         kept = said(world, other, f"other{canary[6:]}")
         _in_slack(world.url, email, canary)
-        assert dump(world.url).count(canary) > 20
+        _around(world.url, me, email, canary, asked["request_id"])
+        before, export = tables(world.url), person.get(f"{API}/users/me/export").json()
 
         done = person.delete(f"{API}/users/me/data")
         after = person.get(f"{API}/me")
         theirs = other.get(kept["links"]["result"]).json()
 
     assert (done.status_code, done.json()) == (200, {"requests": 2, "sessions": 2, "waiting": 0})
-    assert canary not in dump(world.url)
+    assert set(before) == {*EXPORTED, *ERASED_ONLY, *NOBODYS}
+    marks = {name: me if name in ("token_usage", "rate_limits") else canary for name in (*EXPORTED, *ERASED_ONLY)}
+    assert [name for name, mark in marks.items() if mark not in before[name]] == []
+    later = tables(world.url)
+    assert [name for name, text in later.items() if canary in text] == []
+    assert [name for name, mark in marks.items() if mark in later[name]] == []
+    assert [name for name in EXPORTED.values() if name != "usage" and canary not in json.dumps(export[name])] == []
+    assert export["usage"] == [{"day": "2026-11-01", "input_tokens": 7, "output_tokens": 0, "cost": 0}]
+    assert (export["user"]["quiet_from"], "01:23" in later["users"]) == ("01:23", False)
     problem(after, "unauthenticated", 401)
     assert "other" in theirs["result"]["text"]
 
@@ -74,6 +101,37 @@ def _in_slack(url, email, canary):
             " values (gen_random_uuid(), %s, 's', '1', 'parley.message.received', 'd')", (data,),
         )  # fmt: skip
         connection.execute("insert into suppressions (kind, address, reason) values ('email', %s, 'bounce')", (email,))
+
+
+def _around(url, user, email, canary, request_id):
+    """What other functions keep of somebody."""
+    with psycopg.connect(url) as connection:
+        for statement, *values in (
+            ("insert into desk_employees values (%s, %s, 'EMEA', 'France', 'design')", email, canary),
+            ("insert into desk_laptops values ('AF100001', %s, %s, '2024-01-01')", email, canary),
+            (
+                ("insert into desk_tickets (email, kind, summary, effect_key, opened_by)"
+                " values (%s, 'request', %s, gen_random_uuid(), 'desk')"), email, canary,
+            ),
+            ("insert into desk_effects select effect_key, number, 'x' from desk_tickets",),
+            ("insert into token_usage (user_id, day, input_tokens) values (%s, '2026-11-01', 7)", user),
+            (
+                ("insert into slack_messages (request_id, kind, part, conversation, state)"
+                " values (%s, 'answer', 0, %s, 'starting')"), request_id, canary,
+            ),
+            (
+                ("insert into actions (id, request_id, step, fingerprint, tool, arguments, digest, risk, summary,"
+                " state, decided_at, expires_at) values (gen_random_uuid(), %s, 1, 'f', 't', '{}', 'd', 'write', %s,"
+                " 'denied', now(), now())"), request_id, canary,
+            ),
+            ("update deliveries set address = %s where user_id = %s", Jsonb({"to": canary}), user),
+            (
+                ("update delivery_attempts a set provider_id = %s from deliveries d"
+                " where d.id = a.delivery_id and d.user_id = %s"), canary, user,
+            ),
+            ("update api_keys set name = %s where user_id = %s", canary, user),
+        ):  # fmt: skip
+            connection.execute(statement, values)
 
 
 def test_erased_request_is_gone_and_in_the_books(world, ann):

@@ -36,8 +36,13 @@ class Keys:
         name: str,
         days: int | None = None,
         scopes: Sequence[str] | None = None,
+        made_by: UUID | None = None,
     ) -> str:
-        """Make a key for a user, or the one with this e-mail address, who is made when absent. Gives the key, once."""
+        """
+        Make a key for a user, or the one with this e-mail address, who is made when absent. Gives the key, once.
+
+        `made_by`: the key whose owner asked for it.
+        """
         key = keys.make()
         if user_id is None:
             address = (email or "").strip().lower()
@@ -52,6 +57,7 @@ class Keys:
             name=name,
             scopes=None if scopes is None else list(scopes),
             days=days,
+            made_by=made_by,
         )
         return key
 
@@ -71,6 +77,10 @@ class Keys:
     def revoke(self, prefix: str) -> bool:
         """Make a key invalid from now on. Returns whether there was one."""
         return bool(self._database.run("revoke_key", prefix=prefix))
+
+    def revoke_all(self, prefix: str) -> bool:
+        """Make a key invalid, and all that it has made, and that those have made. Returns whether there was any."""
+        return bool(self._database.run("revoke_keys_made", prefix=prefix))
 
 
 class Limits:

@@ -54,6 +54,10 @@ def seeing(people: tuple[UUID, ...] | None) -> Iterator[None]:
         _people.reset(token)
 
 
+# The transaction that all of a call is done in: see `Database.whole`.
+_whole: ContextVar["tuple[Database, Transaction] | None"] = ContextVar("whole", default=None)
+
+
 def also_seeing(user_id: UUID) -> None:
     """Let the rest of what is done within `seeing` see the rows of this person, too. Without a wall all are seen."""
     people = _people.get()
@@ -129,6 +133,13 @@ class Transaction:
             self._pipeline.sync()
         return cursor.rowcount
 
+    def within(self) -> "Transaction":
+        """Give it for a part of a whole, which may be seen with other eyes than the one before."""
+        if _people.get() is None:
+            self._connection.execute("select set_config('role', 'none', true)")
+        _wall(self._connection)
+        return self
+
     def send(self, query: str, /, **values: Any) -> None:
         """Run a query that gives nothing; what is wrong with it is raised with a later one, or with the commit."""
         self._connection.execute(queries()[query], _adapted(values))
@@ -157,6 +168,10 @@ class Database:
 
         The beginning travels with the first query, and what is sent last with the commit.
         """
+        whole = _whole.get()
+        if whole and whole[0] is self:
+            yield whole[1].within()
+            return
         # Not `connection.transaction()`: in a pipeline it waits after the beginning and before the end.
         with (
             _translated(),
@@ -168,13 +183,23 @@ class Database:
             yield Transaction(connection, line)
 
     @contextmanager
+    def whole(self) -> Iterator[Transaction]:
+        """Make one transaction of all that is done inside, in this thread: every transaction there is a part of it."""
+        with self.transaction() as tx:
+            token = _whole.set((self, tx))
+            try:
+                yield tx
+            finally:
+                _whole.reset(token)
+
+    @contextmanager
     def autocommit(self, patience: float | None = None) -> Iterator[Transaction]:
         """
         One connection on which each statement stands alone: one round trip for one statement.
 
         `patience`: seconds to wait for the connection, when not the ten of the pool.
         """
-        if _people.get() is not None:
+        if _people.get() is not None or _whole.get():
             with self.transaction() as tx:
                 yield tx
             return

@@ -1,4 +1,4 @@
-"""Sign-ins on the page: keys that live for hours, and links that sign in once. Only digests are stored."""
+"""Sign-ins on the page: keys that live for hours, and links that sign in once, soon. Only digests are stored."""
 
 from uuid import UUID
 
@@ -6,7 +6,8 @@ from parley.adapters.postgres.database import Database
 from parley.domain import ids, keys
 from parley.domain.keys import Principal, Role
 
-LIVES = 12 * 3600.0  # seconds that a session lives, and a link until somebody has used it
+LIVES = 12 * 3600.0  # seconds that a session lives
+LINK_LIVES = 15 * 60.0  # seconds in which a link may be used, once
 
 
 class SignIns:
@@ -18,7 +19,7 @@ class SignIns:
     def open(self, who: Principal) -> str:
         """Open a session for somebody; it may do what they may, and ends with their key. Gives its secret, once."""
         scopes = None if who.scopes is None else sorted(who.scopes)
-        return self._insert("session", who.user_id, who.role, scopes=scopes, parent=who.key_id)
+        return self._insert("session", who.user_id, who.role, LIVES, scopes=scopes, parent=who.key_id)
 
     def principal(self, secret: str) -> Principal | None:
         """Give who is signed in with this secret."""
@@ -35,8 +36,8 @@ class SignIns:
             self._database.run("delete_session", prefix=prefix, digest=keys.digest(secret))
 
     def link(self, user_id: UUID, role: Role) -> str:
-        """Make what signs somebody in, once. Gives its secret."""
-        return self._insert("link", user_id, role)
+        """Make what signs somebody in, once, within a quarter of an hour. Gives its secret."""
+        return self._insert("link", user_id, role, LINK_LIVES)
 
     def redeem(self, secret: str) -> Principal | None:
         """Give whom a link signs in, and forget it."""
@@ -45,7 +46,14 @@ class SignIns:
         return Principal(None, row["user_id"], row["role"]) if row else None
 
     def _insert(
-        self, kind: str, user_id: UUID, role: Role, *, scopes: list[str] | None = None, parent: UUID | None = None
+        self,
+        kind: str,
+        user_id: UUID,
+        role: Role,
+        seconds: float,
+        *,
+        scopes: list[str] | None = None,
+        parent: UUID | None = None,
     ) -> str:
         secret = keys.make()
         self._database.run(
@@ -56,7 +64,7 @@ class SignIns:
             user_id=user_id,
             role=role,
             scopes=scopes,
-            seconds=LIVES,
+            seconds=seconds,
             kind=kind,
             parent=parent,
         )

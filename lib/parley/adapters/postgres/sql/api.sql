@@ -12,14 +12,16 @@ with found as (
 select id, digest, user_id, role, scopes from found
 
 -- name: insert_key
-insert into api_keys (id, prefix, digest, user_id, role, name, scopes, expires_at)
+-- By a session of the page: the key that signed in there has made it.
+insert into api_keys (id, prefix, digest, user_id, role, name, scopes, expires_at, made_by)
 values (%(id)s, %(prefix)s, %(digest)s, %(user_id)s, %(role)s, %(name)s, %(scopes)s,
-        now() + make_interval(days => %(days)s::int))
+        now() + make_interval(days => %(days)s::int),
+        (select case kind when 'key' then id else parent end from api_keys where id = %(made_by)s))
 
 -- name: list_keys
 select k.prefix, k.name, k.role, k.scopes, u.email, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
-       coalesce(k.expires_at <= now(), false) as is_expired
-  from api_keys k join users u on u.id = k.user_id
+       coalesce(k.expires_at <= now(), false) as is_expired, m.prefix as made_by
+  from api_keys k join users u on u.id = k.user_id left join api_keys m on m.id = k.made_by
  where k.kind = 'key' and k.user_id = coalesce(%(user_id)s::uuid, k.user_id)
  order by k.created_at
 
@@ -28,6 +30,13 @@ select user_id from api_keys where prefix = %(prefix)s
 
 -- name: revoke_key
 update api_keys set revoked_at = now() where prefix = %(prefix)s and revoked_at is null
+
+-- name: revoke_keys_made
+with recursive made as (
+    select id from api_keys where prefix = %(prefix)s and kind = 'key'
+    union select k.id from api_keys k join made on k.made_by = made.id
+)
+update api_keys set revoked_at = now() where id in (select id from made) and revoked_at is null
 
 -- name: is_staff
 -- Who has, or had, a key of the support or of an admin that is still valid.

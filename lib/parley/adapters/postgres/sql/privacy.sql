@@ -103,11 +103,26 @@ delete from api_keys where user_id = %(user_id)s
 -- name: erase_rates
 delete from rate_limits where principal = 'user:' || %(user_id)s::text
 
+-- name: erase_keys_of_caller
+delete from idempotency_keys k
+ where k.principal = 'user:' || %(user_id)s::text
+   and not exists (select from requests r where r.id = k.request_id and r.due_at is not null)
+
+-- name: erase_employee
+-- Laptops, tickets and what was done to them go along.
+delete from desk_employees
+ where email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+                 union all select email from users where id = %(user_id)s)
+
 -- name: blank_user
-update users set email = null, display_name = '', timezone = null, groups = '{}' where id = %(user_id)s
+update users
+   set email = null, display_name = '', timezone = null, groups = '{}', quiet_from = null, quiet_until = null
+ where id = %(user_id)s
 
 -- name: export_user
-select id, email, display_name, timezone, groups, created_at from users where id = %(user_id)s
+select id, email, display_name, timezone, groups, to_char(quiet_from, 'HH24:MI') as quiet_from,
+       to_char(quiet_until, 'HH24:MI') as quiet_until, created_at
+  from users where id = %(user_id)s
 
 -- name: export_identities
 select kind, value, created_at from user_identities where user_id = %(user_id)s order by created_at, kind
@@ -117,7 +132,7 @@ select prefix, name, role, scopes, created_at, expires_at, revoked_at, last_used
  where user_id = %(user_id)s order by created_at
 
 -- name: export_sessions
-select id, title, status, agent, metadata, conversation, created_at, updated_at, expires_at from sessions
+select id, title, status, agent, metadata, conversation, summary, created_at, updated_at, expires_at from sessions
  where user_id = %(user_id)s order by id
 
 -- name: export_requests
@@ -137,3 +152,49 @@ select id, request_id, kind, channel, rank, address, state, reason, created_at, 
 -- name: export_feedback
 select request_id, rating, reason, comment, created_at, updated_at from request_feedback
  where user_id = %(user_id)s order by created_at
+
+-- name: export_attempts
+select a.delivery_id, a.epoch as number, a.started_at, a.finished_at, a.outcome, a.reason, a.provider_id, a.sent
+  from delivery_attempts a join deliveries d on d.id = a.delivery_id
+ where d.user_id = %(user_id)s order by a.started_at, a.delivery_id
+
+-- name: export_actions
+select a.id, a.request_id, a.tool, a.arguments, a.summary, a.state, a.created_at, a.decided_at
+  from actions a join requests r on r.id = a.request_id
+ where r.user_id = %(user_id)s order by a.created_at, a.id
+
+-- name: export_escalations
+select id, request_id, reason, state, created_at, closed_at from escalations where user_id = %(user_id)s order by id
+
+-- name: export_slack_messages
+select m.request_id, m.kind, m.part, m.conversation, m.ts, m.created_at
+  from slack_messages m join requests r on r.id = m.request_id
+ where r.user_id = %(user_id)s order by m.created_at, m.request_id, m.part
+
+-- name: export_suppressions
+select kind, address, reason, created_at from suppressions
+ where (kind, address) in (
+     select 'email', lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+     union all select 'email', lower(config->>'address') from user_integrations where user_id = %(user_id)s
+     union all select 'sms', config->>'number' from user_integrations where user_id = %(user_id)s)
+ order by created_at, address
+
+-- name: export_usage
+select day::text as day, input_tokens, output_tokens, cost::float8 as cost from token_usage where user_id = %(user_id)s order by day
+
+-- name: export_employee
+select e.email, e.name, e.region, e.country, e.role from desk_employees e
+ where e.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+                   union all select email from users where id = %(user_id)s)
+
+-- name: export_laptops
+select l.asset, l.model, l.shipped::text as shipped from desk_laptops l
+ where l.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+                   union all select email from users where id = %(user_id)s)
+ order by l.shipped, l.asset
+
+-- name: export_tickets
+select t.number, t.kind, t.asset, t.model, t.summary, t.state, t.opened_by, t.created_at, t.updated_at from desk_tickets t
+ where t.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+                   union all select email from users where id = %(user_id)s)
+ order by t.number

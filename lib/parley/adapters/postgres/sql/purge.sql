@@ -52,7 +52,14 @@ delete from dead_letters where id in (
 
 -- name: purge_api_keys
 delete from api_keys where id in (
-    select id from api_keys where least(revoked_at, expires_at) < clock_timestamp() - make_interval(secs => %(age)s)
+    select id from api_keys
+     where kind = 'key' and least(revoked_at, expires_at) < clock_timestamp() - make_interval(secs => %(age)s)
+     limit %(limit)s for update skip locked)
+
+-- name: purge_sign_ins
+delete from api_keys where id in (
+    select id from api_keys
+     where kind <> 'key' and least(revoked_at, expires_at) < clock_timestamp() - make_interval(secs => %(age)s)
      limit %(limit)s for update skip locked)
 
 -- name: purge_audit_log
@@ -65,3 +72,9 @@ delete from audit_log where id in (
 delete from rate_limits where principal in (
     select principal from rate_limits where taken_at < clock_timestamp() - make_interval(secs => %(age)s)
      limit %(limit)s for update skip locked)
+
+-- name: purge_paces
+-- Who writes there again begins anew: a pace without a row is that of somebody who has waited long enough.
+delete from paces where key in (
+    select key from paces where next_at < clock_timestamp() - make_interval(secs => %(age)s)
+     order by next_at limit %(limit)s for update skip locked)

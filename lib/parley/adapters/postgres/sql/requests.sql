@@ -4,6 +4,14 @@ insert into idempotency_keys (principal, route, key, fingerprint, request_id)
 values (%(principal)s, %(route)s, %(key)s, %(fingerprint)s, %(request_id)s)
 on conflict (principal, route, key) do nothing
 
+-- name: key_taken
+select fingerprint, made from idempotency_keys
+ where principal = %(principal)s and route = %(route)s and key = %(key)s
+
+-- name: key_made
+update idempotency_keys set made = %(made)s
+ where principal = %(principal)s and route = %(route)s and key = %(key)s
+
 -- name: key_owner
 select k.fingerprint, r.id, r.session_id, r.state
   from idempotency_keys k join requests r on r.id = k.request_id
