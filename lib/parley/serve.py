@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ import parliament.server
 import waitress.channel
 import waitress.server
 import waitress.task
+from werkzeug.exceptions import HTTPException
 
 from parley import config, envelope, logs, runtime
 from parley.config import Range
@@ -30,6 +32,8 @@ from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 
 log = logging.getLogger("parley.serve")
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Server:
 class Gate:
     """Says, once it is closing, that no more should be sent here; what comes all the same is let in."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: Wsgi) -> None:
         self._app = app
         self.closing = False
 
@@ -61,19 +65,24 @@ def application(function: Function) -> Any:
     """Give the Flask app of a function: parliament's, with honest readiness and the function's own paths."""
     app = parliament.server.create(_Main(function))
     app.view_functions["readiness"] = lambda: _readiness(function)
+    app.register_error_handler(HTTPException, _problem)
     function.routes(app)
     return app
 
 
-def main(folder: str, env: Mapping[str, str]) -> None:
-    """Serve the function in `folder` until SIGTERM. Exits with 2 and one line when a setting is wrong."""
+def main(folder: str, env: Mapping[str, str], around: Callable[[Function, Wsgi], Wsgi] = lambda _, app: app) -> None:
+    """
+    Serve the function in `folder` until SIGTERM. Exits with 2 and one line when a setting is wrong.
+
+    `around` gives what is served in the place of the function's app.
+    """
     gc.disable()  # imports make garbage that is not worth looking for
     try:
         server = config.load(Server, env)
         logs.start(server.log_level)
         sys.path.insert(0, os.path.realpath(folder))  # parliament only appends, and `func` may be there twice
         function = parliament.server.load(folder).function
-        app = application(function)
+        app = around(function, application(function))
         gc.collect()
         gc.freeze()
         gc.enable()
@@ -83,7 +92,7 @@ def main(folder: str, env: Mapping[str, str]) -> None:
 
 
 def run(
-    app: Callable[..., Iterable[bytes]],
+    app: Wsgi,
     server: Server,
     close: Callable[[], None],
     listening: Callable[[], None] = lambda: None,
@@ -94,7 +103,7 @@ def run(
     Raises Misconfigured when the port cannot be had.
     """
     gate = Gate(app)
-    waitress.channel.HTTPChannel.error_task_class = _Refusal  # waitress has no setting for it
+    waitress.server.BaseWSGIServer.channel_class = _Channel  # waitress has no setting for it
     opened = listen(
         gate,
         "PORT",
@@ -180,6 +189,14 @@ def _refuse(reason: str) -> int:
     return 2
 
 
+def _problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
+    """Say what the function itself has no answer for, such as a path that it has not: a problem, like its own."""
+    kind = "urn:parley:problem:not-found" if error.code == 404 else "about:blank"
+    body = envelope.dumps({"type": kind, "title": error.name, "status": error.code})
+    allow = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return body, error.code or 500, {"Content-Type": "application/problem+json", **allow}
+
+
 class _Refusal(waitress.task.ErrorTask):
     """What waitress answers by itself, such as 413 for a body that is too large: a problem, like those of the API."""
 
@@ -193,6 +210,45 @@ class _Refusal(waitress.task.ErrorTask):
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
+        channel: Any = self.channel
+        channel.lingers = error.code == 413
+
+
+class _Channel(waitress.channel.HTTPChannel):
+    """
+    Reads on, and forgets, after a body was refused: closed at once, who is still sending would not hear why.
+
+    So much for a hundred megabytes; waitress closes what takes longer than its `channel_timeout`.
+    """
+
+    error_task_class = _Refusal
+    lingers = False
+    _left = 0
+
+    def handle_close(self) -> None:
+        if not self.lingers:
+            super().handle_close()
+            return
+        self.lingers, self.will_close, self._left = False, False, _FORGOTTEN
+        try:
+            assert self.socket, "it is open"
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            super().handle_close()
+
+    def readable(self) -> bool:
+        return self._left > 0 or bool(super().readable())
+
+    def handle_read(self) -> None:
+        if not self._left:
+            super().handle_read()
+            return
+        self._left -= len(self.recv(1 << 16))  # which closes when there is no more
+        if self._left <= 0:
+            super().handle_close()
+
+
+_FORGOTTEN = 100 << 20  # bytes
 
 
 class _Main:

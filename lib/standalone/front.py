@@ -10,7 +10,7 @@ The one door of the single process: paths to functions.
     /health/…           of the whole
 
 Where others than this machine can reach the door, only /slack, the page, /api and /health are open: they ask for a
-signature, a sign-in or a key, and an event for none of them.
+signature, a sign-in or a key, and an event for none of them. What is this machine's alone is so for its browsers, too.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +18,7 @@ from typing import Any
 
 from parley.errors import Unavailable
 from parley.runtime import Function
+from standalone.ingress import is_meant
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -33,6 +34,7 @@ _PREFIXES = {
     "/console": "request-api",
     "/sign-in": "request-api",
 }
+_NOTHING = '{"status":404,"title":"Not Found","type":"urn:parley:problem:not-found"}'
 _DOOR = "/"  # the page, for browsers; events are posted there
 
 
@@ -61,8 +63,14 @@ class Front:
             return self._health(path, start_response)
         if path == _DOOR and environ["REQUEST_METHOD"] in ("GET", "HEAD") and "request-api" in self._apps:
             return self._apps["request-api"](environ, start_response)
+        return self._own(path, environ, start_response)
+
+    def _own(self, path: str, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer what is this machine's alone."""
         if self._is_public:
-            return _text(start_response, "404 Not Found", "nothing is here")
+            return _text(start_response, "404 Not Found", _NOTHING, "application/problem+json")
+        if not is_meant(environ):
+            return _text(start_response, "421 Misdirected Request", "this is for its own machine")
         if path.startswith("/functions/"):
             return self._function(environ, start_response)
         return self._ingress(environ, start_response)

@@ -2,13 +2,18 @@
 The broker's door: `POST /<namespace>/<broker>`, and what the broker has done at `GET /-/broker`.
 
 202 accepted (queued, and stored where that is promised), 400 no event, 404 no such broker, 405 not a POST, 413 above
-1 MiB, 503 could not be stored. `POST /` is the same door: the address of the function that hosts everything.
+1 MiB, 421 meant for another host, 503 could not be stored. `POST /` is the same door: the address of the function that
+hosts everything.
+
+It is this machine's alone: a page of a browser whose name was made to lead here (DNS rebinding) calls it by that name.
 """
 
+import ipaddress
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug import Request, Response
 
@@ -28,9 +33,19 @@ def ingress_app(broker: Broker) -> Wsgi:
     doors = {"/", f"/{broker.wiring.namespace}/{broker.wiring.broker}"}
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return _answer(broker, doors, Request(environ))(environ, start_response)
+        answer = _answer(broker, doors, Request(environ)) if is_meant(environ) else Response(status=421)
+        return answer(environ, start_response)
 
     return app
+
+
+def is_meant(environ: Mapping[str, Any]) -> bool:
+    """Whether a call is meant for this machine: by name or by a number of its own."""
+    try:
+        name = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _answer(broker: Broker, doors: set[str], request: Request) -> Response:

@@ -136,6 +136,24 @@ def test_too_large_request_is_refused_by_its_length(tiny):
     assert len(tiny.said("handled")) == before
 
 
+@pytest.mark.parametrize("pieces", [False, True], ids=["told", "in pieces"])
+def test_who_is_still_sending_hears_why_it_is_refused(tiny, pieces):
+    """Ten megabytes, more than any buffer on the way: not a broken pipe but 413; and then the connection ends."""
+    body = b"x" * (10 << 20)
+    with tiny.client() as client:
+        got = client.post("/", content=(body[at : at + 65536] for at in range(0, len(body), 65536)) if pieces else body)
+
+    assert (got.status_code, got.headers["Connection"]) == (413, "close")
+
+
+def test_a_path_that_is_not_there_is_a_problem(tiny):
+    """Of every function: no page of HTML for a program."""
+    got = tiny.get("/slack/x")
+
+    assert (got.status_code, got.headers["Content-Type"]) == (404, "application/problem+json")
+    assert got.json() == {"type": "urn:parley:problem:not-found", "title": "Not Found", "status": 404}
+
+
 def test_too_large_request_in_pieces_is_refused(tiny):
     """413 as well when nobody said beforehand how long it is."""
     connection = http.client.HTTPConnection("127.0.0.1", tiny.port, timeout=30)

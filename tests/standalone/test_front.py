@@ -80,6 +80,15 @@ def test_no_event_is_taken_at_the_root_of_a_door_that_others_can_reach(front):
     assert front.broker.stats()["accepted"] == 0
 
 
+@pytest.mark.parametrize("path", ["/functions/recover/", "/functions/agent-turn/", "/parley/parley", "/-/broker"])
+def test_what_is_this_machines_is_no_page_s(front, path):
+    """Called by another name than this machine's; what asks for a signature or a key may have any."""
+    answer = front.post(path, headers={**EVENT, "Host": "evil.example"}, data=b"{}")
+    assert answer.status_code == 421
+    assert front.broker.stats()["accepted"] == 0
+    assert front.post("/slack/events", headers={"Host": "evil.example"}).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/slack/events", "/api/v1/requests", "/health/liveness", "/health/readiness"])
 def test_a_door_that_others_can_reach_takes_what_is_signed_or_has_a_key(front, path):
     """And tells of its health."""

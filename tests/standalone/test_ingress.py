@@ -105,6 +105,22 @@ def test_malformed_event_is_refused(door, bench, request_):
     assert door.broker.stats()["accepted"] == 0
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "10.0.0.1", "", "[", "a b"]
+)
+def test_a_name_that_was_made_to_lead_here_leads_nowhere(door, host):
+    """DNS rebinding: a page calls this machine by the page's own name."""
+    answer = door.post(DOOR, headers={**BINARY, "Host": host})
+
+    assert answer.status_code == 421
+    assert door.broker.stats()["accepted"] == 0
+
+
+@pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "127.0.0.2:1", "[::1]:8081"])
+def test_a_name_of_this_machine_is_good(door, host):
+    assert door.post(DOOR, headers={**BINARY, "Host": host}).status_code == 202
+
+
 @pytest.mark.parametrize("path", ["/n/other", "/other/b", "/n", "/n/b/c", "/x"])
 def test_unknown_broker(door, path):
     """
