@@ -105,8 +105,8 @@ class Installation:
         """Stop the database with `-m immediate`, wait `down` seconds and start it again."""
         self._postgres.restart(down=down)
 
-    def stop(self, seconds: float = 30.0) -> int:
-        """End it politely. Returns the exit status."""
+    def stop(self, seconds: float = 60.0) -> int:
+        """End it politely: the broker drains for 20 seconds, the functions for 15. Returns the exit status."""
         assert self._process, "it was started"
         self._process.terminate()
         try:

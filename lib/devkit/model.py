@@ -9,6 +9,8 @@ A stand-in for a large language model: it says what it is told, over the wire fo
 or as a process, with no script: `python -m devkit.model --port N`. It then answers with the first source that the
 prompt offers, or hands over when it can; that is no intelligence, and enough to see a whole installation work.
 
+It also takes the Responses API (`devkit.responses`), so that agent-turn can be pointed at it without a Llama Stack.
+
 True to https://platform.openai.com/docs/api-reference/chat (streamed and whole, function calls, usage, errors) and
 https://platform.openai.com/docs/api-reference/embeddings (synthetic ones: `devkit.embedding`).
 Left out: everything that needs a model to be clever, more than one choice.
@@ -26,7 +28,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from devkit import embedding
+from devkit import embedding, responses
 from devkit.embedding import MODELS, embed
 from devkit.serving import Break, LocalServer, Reply, Request, as_json
 
@@ -114,20 +116,29 @@ class ScriptedModel:
             return as_json({"object": "list", "data": [{"id": name, **one} for name in (NAME, *MODELS)]})
         if request.method == "POST" and request.path == "/v1/embeddings":
             return self._embedded(request)
-        if request.method != "POST" or request.path != "/v1/chat/completions":
+        if request.method != "POST" or request.path not in ("/v1/chat/completions", "/v1/responses"):
             return _error(404, "not found")
+        return self._asked(request)
+
+    def _asked(self, request: Request) -> Reply:
+        is_response = request.path == "/v1/responses"
         try:
             asked = json.loads(request.body)
-            messages = asked["messages"]
-        except (ValueError, KeyError, TypeError):
+            messages, tools = responses.chat(asked) if is_response else (asked["messages"], asked.get("tools") or [])
+        except (ValueError, KeyError, TypeError, AttributeError):
             return _error(400, "we could not parse the JSON body of your request")
         if asked.get("model") != NAME:
             return _error(404, f"the model {asked.get('model')!r} does not exist")
         with self._lock:
             self.asked.append(asked)
-            line = self._lines.popleft() if self._lines else self._brain(messages, asked.get("tools") or [])
+            line = self._lines.popleft() if self._lines else self._brain(messages, tools)
             on_asked = self._on_asked
         on_asked()
+        if is_response and isinstance(line, Said):
+            if not asked.get("stream"):
+                return _error(400, "we answer in a stream only")
+            body = b"".join(responses.events(line, NAME))
+            return Reply(200, body, {"Content-Type": "text/event-stream"}, delay=line.delay)
         return self._said(line, streamed=bool(asked.get("stream")))
 
     def _embedded(self, request: Request) -> Reply:

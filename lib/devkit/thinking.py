@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from devkit.model import Broken, Said
+from devkit.responses import message
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
 from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
@@ -38,7 +39,7 @@ class Thinking:
         items = prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge))
         system = {"role": "system", "content": prompting.instructions(agent, conversation.summary)}
         offered = prompting.tools(self._agents, may_hand_over_to(self._agents, conversation), self._toolbox.of(agent))
-        said = self._said([system, *map(_chat, items)], [{"function": tool} for tool in offered])
+        said = self._said([system, *map(message, items)], [{"function": tool} for tool in offered])
         usage = Usage("scripted", 100, len(said.text.split()))
         for call in said.calls:
             if call.name.startswith(prompting.HAND_OVER):
@@ -53,7 +54,7 @@ class Thinking:
     def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:  # noqa: ARG002
         """Sum up what was said first."""
         prompt = [{"role": "system", "content": prompting.SUMMARISE},
-                  *map(_chat, prompting.to_sum_up(conversation.summary, older))]  # fmt: skip
+                  *map(message, prompting.to_sum_up(conversation.summary, older))]  # fmt: skip
         said = self._said(prompt, [])
         return Answer(said.text, tainted=conversation.tainted, usage=Usage("scripted", 100, len(said.text.split())))
 
@@ -63,14 +64,3 @@ class Thinking:
         if isinstance(said, Broken):
             raise Unavailable(f"the model answered {said.status}")
         return said
-
-
-def _chat(item: dict[str, Any]) -> dict[str, Any]:
-    """Give an item of the Responses API as a message of a chat."""
-    match item["type"]:
-        case "function_call":
-            call = {"function": {"name": item["name"], "arguments": item["arguments"]}}
-            return {"role": "assistant", "content": "", "tool_calls": [call]}
-        case "function_call_output":
-            return {"role": "tool", "content": item["output"]}
-    return {"role": item["role"], "content": item["content"]}

@@ -23,7 +23,7 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="chaos")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--requests", type=int, default=2600)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--keep", type=Path, help="a folder for the installation and its log, which stays")
     options = parser.parse_args()

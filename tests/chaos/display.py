@@ -87,8 +87,9 @@ def show(console: Console, report: Report, world: World | None) -> None:
     ]
     for what, counts in said:
         console.print(f"{what}: " + " · ".join(f"{name} {count}" for name, count in counts.items()))
-    if report.left:
-        console.print(f"[red]still open[/]: {report.left}")
+    for one in report.left[:20]:
+        console.print(f"[red]still open[/]: {one}")
+    console.print(f"tickets opened: {verdict.tickets}")
     wait = float(QUICK["TURN_LEASE_SECONDS"]) + float(QUICK["TICK_SECONDS"])
     for name, values in (
         ("recovery, to the end of all that was open", verdict.recoveries), ("asked → ended", verdict.latencies),

@@ -35,6 +35,8 @@ create function chaos_taken() returns trigger language plpgsql as $$ begin
 end $$;
 create trigger chaos_taken after update of epoch on requests
     for each row when (new.epoch > old.epoch and old.state = 'running') execute function chaos_taken();
+insert into desk_employees (email, name, region, country, role)
+    select 'person' || n || '@example.com', 'Person ' || n, 'EMEA', 'France', 'design' from generate_series(0, 99) n;
 """
 OPEN = (
     "select (select count(*) from requests where due_at is not null)"
@@ -44,7 +46,7 @@ SEEN = "select count(*), count(*) filter (where due_at is null) from requests"
 
 _STORED = """
 select r.id::text, r.content, r.state, k.key, extract(epoch from r.finished_at)::float8 as finished_at,
-       r.due_at is not null as due
+       r.due_at is not null as due, coalesce(r.result ->> 'text', '') ~ 'INC[0-9]+' as effect
   from requests r left join idempotency_keys k on k.request_id = r.id
 """
 _SENDINGS = """
@@ -56,6 +58,16 @@ _STEPS = "select request_id::text, fingerprint, count(*) from steps where state 
 _TESTED = """
 select delivery_id::text, extract(epoch from finished_at)::float8 from delivery_attempts
  where outcome = 'delivered' and sent is not null
+"""
+_TICKETS = "select summary, count(*) from desk_tickets group by summary"
+_LEFT = """
+select 'request ' || id, state, epoch, nudges, round(extract(epoch from due_at - now())), error::text
+  from requests where due_at is not null
+union all
+select channel || ' ' || id, state, epoch, nudges, round(extract(epoch from due_at - now())), reason
+  from deliveries where due_at is not null
+union all
+select 'spooled ' || id, 'accepted', 0, 0, 0, null from spool
 """
 _TAKEN = "select extract(epoch from seen)::float8, extract(epoch from at)::float8 from chaos_taken"
 _NUDGES = """
@@ -106,15 +118,23 @@ class Books:
     ) -> Found:
         """Give everything that is judged."""
         stored = [
-            Stored(id_, int(number[1]), state, key, at, due)
-            for id_, content, state, key, at, due in self.rows(_STORED)
+            Stored(id_, int(number[1]), state, key, at, due, effect)
+            for id_, content, state, key, at, due, effect in self.rows(_STORED)
             if (number := NUMBER.search(content))
         ]
         sendings = [Sending(*row) for row in self.rows(_SENDINGS)]
         arrivals = [*_in_slack(slack), *_by_webhook(hook), *_by_mail(mail), *(Arrival(*r) for r in self.rows(_TESTED))]
         steps = {(request, mark): count for request, mark, count in self.rows(_STEPS)}
         taken = [Taken(*row) for row in self.rows(_TAKEN)]
-        return Found(told, stored, sendings, arrivals, steps, harms, killed, taken)
+        tickets = {int(found[1]): n for summary, n in self.rows(_TICKETS) if (found := NUMBER.search(summary))}
+        return Found(told, stored, sendings, arrivals, steps, harms, killed, taken, tickets)
+
+    def left(self) -> list[str]:
+        """Say what is still open: what, its state, how often it was taken and nudged, when it is due, and why."""
+        return [
+            f"{what}: {state}, epoch {epoch}, {nudges} nudges, due in {due} s{f', {why}' if why else ''}"
+            for what, state, epoch, nudges, due, why in self.rows(_LEFT)
+        ]
 
     def tables(self) -> dict[str, int]:
         """Count the rows of every table."""
@@ -140,7 +160,8 @@ def bounds(script: Script, before: Mapping[str, int], rows: Mapping[str, int], p
         "steps": 4 * rows["requests"], "request_events": 30 * rows["requests"], "deliveries": 3 * rows["requests"],
         "delivery_attempts": rows["deliveries"] + 16 * met, "dead_letters": 16 * met, "spool": 0, "heartbeats": 3,
         "users": people, "user_identities": 3 * people, "rate_limits": 1, "token_usage": 2 * people,
-        "slack_messages": 4 * rows["requests"], "circuits": 8, "paces": 2 * people, "suppressions": people,
+        "slack_messages": 4 * rows["requests"], "circuits": 8, "paces": 2 * people,
+        "suppressions": people, "desk_tickets": asked, "desk_effects": asked,
         "api_keys": before["api_keys"] + met,  # a start prints a link to sign in by, which dies by itself
         "chaos_nudges": 40 * rows["requests"], "chaos_taken": rows["requests"] + 16 * met,
     }  # fmt: skip

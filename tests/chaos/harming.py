@@ -57,11 +57,10 @@ class Harming:
     def _do(self, harm: Harm) -> None:
         begun = time.time()
         self.counts[harm.kind] += 1
-        if harm.name == "agent-turn":
-            self.killed.append(begun)
         match harm.kind:
             case "function":
-                self._parley.kill_function(harm.name)
+                if self._parley.kill_function(harm.name) and harm.name == "agent-turn":
+                    self.killed.append(time.time())
             case "postgres":
                 self._parley.restart_postgres(down=harm.down)
             case "host":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from chaos import desk
 from chaos.gathering import OPEN, Books, Nudges, bounds
 from chaos.harming import Harming
 from chaos.script import Script
@@ -16,6 +17,7 @@ from chaos.senders import Senders
 from chaos.verdict import Verdict, excess, judge
 from devkit.installation import QUICK, Installation
 from devkit.mailbox import Mailbox
+from devkit.model import NAME, ScriptedModel
 from devkit.receiver import WebhookReceiver
 from devkit.slack import SlackStandIn, deliver
 from standalone.host import free_ports
@@ -34,7 +36,7 @@ class Report:
     rows: dict[str, int]
     bounds: dict[str, int]
     nudges: Nudges
-    left: int
+    left: list[str]
     error: Exception | None
 
     @property
@@ -45,7 +47,13 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether a promise is broken."""
-        return self.verdict.failed or bool(self.verdict.open) or bool(self.grown) or self.error is not None
+        return (
+            self.verdict.failed
+            or bool(self.verdict.open)
+            or bool(self.left)
+            or bool(self.grown)
+            or self.error is not None
+        )
 
 
 @dataclass
@@ -68,9 +76,11 @@ def run(
     """Play a script and judge it. `settle`: seconds from the script's end; `pace` of Slack."""
     with ExitStack() as stack:
         slack, mail = stack.enter_context(SlackStandIn()), stack.enter_context(Mailbox())
+        model = stack.enter_context(ScriptedModel())
+        model.behave(desk.Model(script.seed))
         people = [slack.workspace.add_user(f"Person {n}", f"person{n}@example.com") for n in range(PEOPLE)]
         rooms = [slack.workspace.add_channel(f"room-{n}") for n in range(ROOMS)]
-        parley = stack.enter_context(_installation(home, slack, mail))
+        parley = stack.enter_context(_installation(home, slack, mail, model))
         hook = stack.enter_context(_webhooks(parley))
         books = Books(parley.database_url)
         books.prepare()
@@ -85,20 +95,21 @@ def run(
             watch(world)
             asking.join(0.25)
         harming.wait()
-        left = 0 if harming.error else _settled(world, settle, watch)
         if harming.error:
             parley.start()
+        else:
+            _settled(world, settle, watch)
         told = list(senders.told.values())
         verdict = judge(books.found(told, harming.moments, harming.killed, slack, hook, mail))
         rows = books.tables()
         met = sum(1 for call in slack.calls() if call["fault"]) + len(hook.requests()) + 4 * len(harming.moments)
         most = bounds(script, before, rows, PEOPLE + 1, met)
-        return Report(verdict, rows, most, books.nudges(), left, harming.error)
+        return Report(verdict, rows, most, books.nudges(), books.left(), harming.error)
 
 
-def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> int:
+def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> None:
     """
-    Wait until nothing is open. Gives how much still is.
+    Wait until nothing is open, or long enough.
 
     When the time is up it may go on as long as it still becomes less, on a machine that has much else to do.
     """
@@ -111,15 +122,16 @@ def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> in
         if left and left[0] < least:
             least, until = left[0], min(max(until, time.monotonic() + FALLS), last)
         if left == (0,) or time.monotonic() > until:
-            return left[0] if left else -1
+            return
         time.sleep(0.25)
 
 
-def _installation(home: Path, slack: SlackStandIn, mail: Mailbox) -> Installation:
+def _installation(home: Path, slack: SlackStandIn, mail: Mailbox, model: ScriptedModel) -> Installation:
     env = {
         **QUICK, "SLACK_API_URL": slack.api_url, "SLACK_BOT_TOKEN": slack.token,
         "SLACK_SIGNING_SECRET": slack.signing_secret, "SMTP_URL": mail.url, "MAIL_FROM": "parley@example.org",
-        "API_USER": API_USER,
+        "API_USER": API_USER, "CONFIG_DIR": str(desk.configure(home / "config")),
+        "LLAMA_STACK_URL": model.url, "LLAMA_STACK_MODEL": NAME,
     }  # fmt: skip
     return Installation(home, env, processes=True)
 

@@ -22,13 +22,15 @@ QUESTIONS = (
     "How do I connect to the VPN?",
     "Who may install software?",
     "What do I do when my phone is stolen?",
+    "Open a ticket: my screen is broken.",
+    "Open a ticket: my dock has no power.",
 )
 CHANNELS: tuple[tuple[str, ...], ...] = (
     (), (), ("test",), ("test",), ("webhook",), ("webhook",), ("slack",), ("email",), ("email", "webhook"),
 )  # fmt: skip
 FUNCTIONS = (
-    "agent-turn", "agent-turn", "deliver-slack", "deliver-slack", "deliver-webhook", "deliver-test", "deliver-email",
-    "normalize", "normalize", "recover", "request-api", "slack-ingest",
+    "agent-turn", "agent-turn", "agent-turn", "mcp-service-desk", "deliver-slack", "deliver-slack", "deliver-webhook",
+    "deliver-test", "deliver-email", "normalize", "normalize", "recover", "request-api", "slack-ingest",
 )  # fmt: skip
 
 

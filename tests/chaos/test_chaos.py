@@ -25,6 +25,6 @@ def test_every_promise_is_kept(tmp_path):
     report = run(script, tmp_path / "parley", settle=90, pace=0.02)
 
     assert report.error is None
-    assert (report.left, report.grown) == (0, {})
+    assert (report.left, report.grown) == ([], {})
     assert not report.verdict.failed, report.verdict
     assert report.verdict.accepted > 20

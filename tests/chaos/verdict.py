@@ -2,12 +2,13 @@
 What became of everything: decided from what the senders saw, what the rows say and what arrived. No socket here.
 
     lost            acknowledged to its sender, and no row knows it, or nothing that is due will ever end it, or a
-                    delivery says that it was delivered and nothing arrived
+                    delivery says that it was delivered and nothing arrived, or an answer tells of a ticket that is
+                    not there
     open            acknowledged, and still being worked on when the run ended
     answered twice  one question has two answers, unless the second says itself that the first may have arrived by a
                     channel where nobody can be asked (e-mail); those are counted apart, as announced
     effects twice   one question is stored twice, a call with the same key gave two requests, a journaled step was
-                    done again
+                    done again, two tickets were opened for one question
     out of order    of two questions of one conversation the second was asked after the first was acknowledged, and its
                     answer came first to the same place
 """
@@ -51,6 +52,7 @@ class Stored:
     identity: str | None
     finished_at: float | None
     due: bool = False
+    effect: bool = False  # its answer tells of a ticket
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Found:
     harms: Sequence[tuple[float, float]] = ()
     killed: Sequence[float] = ()  # when the process that takes turns was
     taken: Sequence[Taken] = ()
+    tickets: Mapping[int, int] = field(default_factory=dict)  # how many were opened for each question
 
 
 @dataclass
@@ -114,6 +117,7 @@ class Verdict:
     latencies: list[float]
     requests: Counter[str]
     deliveries: Counter[tuple[str, str]]
+    tickets: int = 0
 
     @property
     def failed(self) -> bool:
@@ -157,7 +161,7 @@ def judge(found: Found) -> Verdict:
     return Verdict(
         accepted=len(accepted),
         answered=sum(1 for request in of_request.values() if any(arrived.get(one.id) for one in request)),
-        lost=[*_lost(accepted, mine, of_request, arrived), *_strangers(arrived, sendings)],
+        lost=[*_lost(accepted, mine, of_request, arrived), *_strangers(arrived, sendings), *_untrue(found)],
         open=_open(accepted, mine, of_request),
         twice=twice,
         announced=announced,
@@ -168,6 +172,7 @@ def judge(found: Found) -> Verdict:
         latencies=[end - told.first_sent for told in accepted if (end := _end(mine[told.number], of_request))],
         requests=Counter(row.state for row in found.stored),
         deliveries=Counter((one.channel, one.state) for one in found.sendings),
+        tickets=sum(found.tickets.values()),
     )
 
 
@@ -229,6 +234,11 @@ def _strangers(arrived: Mapping[str, Sequence[float]], sendings: Mapping[str, Se
     return [f"arrived without a row: {one}" for one in arrived if one not in sendings]
 
 
+def _untrue(found: Found) -> list[str]:
+    """An answer tells of an effect that nobody can find."""
+    return [f"{row.number}: its ticket" for row in found.stored if row.effect and not found.tickets.get(row.number)]
+
+
 def _twice(
     of_request: Mapping[str, Sequence[Sending]],
     arrived: Mapping[str, Sequence[float]],
@@ -253,7 +263,8 @@ def _effects(found: Found, by_number: Mapping[int, Sequence[Stored]]) -> list[st
         f"{told.number}: {len(told.requests)} requests for one key" for told in found.told if len(told.requests) > 1
     ]
     done = [f"{request}: step {mark} done {count} times" for (request, mark), count in found.steps.items() if count > 1]
-    return [*stored, *given, *done]
+    opened = [f"{number}: {count} tickets" for number, count in found.tickets.items() if count > 1]
+    return [*stored, *given, *done, *opened]
 
 
 def _disorder(
