@@ -90,7 +90,7 @@ mail-pictures: setup-tests ## pictures of what mails look like, light and dark, 
 simulate: setup-tests ## every fault at every point, pairs of them, and chance: make simulate SEEDS=1000, SEED=17 for one
 	@PYTHONPATH=lib:tests .venv/bin/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
-chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos MINUTES=10 REQUESTS=2000 SEED=7
+chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos MINUTES=10 REQUESTS=2600 SEED=7
 	@PYTHONPATH=lib:tests .venv/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 

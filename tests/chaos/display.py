@@ -106,5 +106,7 @@ def show(console: Console, report: Report, world: World | None) -> None:
     ):  # fmt: skip
         for name in names[:20]:
             console.print(f"[red]{what}[/]: {name}")
+    for one in report.stories[:200]:
+        console.print(one, style="dim")
     if report.error:
         console.print(f"[red]it broke[/]: {report.error!r}")

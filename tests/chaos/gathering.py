@@ -69,6 +69,25 @@ select channel || ' ' || id, state, epoch, nudges, round(extract(epoch from due_
 union all
 select 'spooled ' || id, 'accepted', 0, 0, 0, null from spool
 """
+_STORY = """
+with asked as (select *, substring(content from '[[]chaos ([0-9]+)[]]')::int as number from requests)
+select to_char(at at time zone 'UTC', 'HH24:MI:SS.MS'), number, said from (
+    select number, created_at as at, format('stored in session %%s as number %%s', session_id, seq) as said from asked
+    union all
+    select number, finished_at, format('%%s after epoch %%s: %%s', state, epoch, error) from asked
+    union all
+    select number, d.finished_at, format('%%s %%s to %%s: %%s %%s', d.channel, left(d.id::text, 8), address_key,
+                                       d.state, reason)
+      from deliveries d join asked r on r.id = d.request_id
+    union all
+    select number, a.started_at, format('%%s %%s: attempt %%s begun', d.channel, left(d.id::text, 8), a.epoch)
+      from delivery_attempts a join deliveries d on d.id = a.delivery_id join asked r on r.id = d.request_id
+    union all
+    select number, a.finished_at,
+           format('%%s %%s: attempt %%s: %%s %%s', d.channel, left(d.id::text, 8), a.epoch, a.outcome, a.reason)
+      from delivery_attempts a join deliveries d on d.id = a.delivery_id join asked r on r.id = d.request_id
+) told where number = any(%(numbers)s) and at is not null order by at
+"""
 _TAKEN = "select extract(epoch from seen)::float8, extract(epoch from at)::float8 from chaos_taken"
 _NUDGES = """
 select (select count(*) from requests), count(*), coalesce(max(n), 0)
@@ -90,10 +109,10 @@ class Books:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def rows(self, query: Any) -> list[tuple[Any, ...]]:
+    def rows(self, query: Any, **values: Any) -> list[tuple[Any, ...]]:
         """Run a query on a connection of its own: the one before may have been killed."""
         with psycopg.connect(self._url, autocommit=True, connect_timeout=3) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values or None).fetchall()
 
     def prepare(self) -> None:
         """Let nudges be counted."""
@@ -135,6 +154,10 @@ class Books:
             f"{what}: {state}, epoch {epoch}, {nudges} nudges, due in {due} s{f', {why}' if why else ''}"
             for what, state, epoch, nudges, due, why in self.rows(_LEFT)
         ]
+
+    def story(self, numbers: Sequence[int]) -> list[str]:
+        """Tell what became of these questions, by the rows."""
+        return [f"{at} question {number} {said}" for at, number, said in self.rows(_STORY, numbers=list(numbers))]
 
     def tables(self) -> dict[str, int]:
         """Count the rows of every table."""

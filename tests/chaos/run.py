@@ -1,5 +1,6 @@
 """One run: an installation with the world around it, a script that is played, a verdict."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ class Report:
     bounds: dict[str, int]
     nudges: Nudges
     left: list[str]
+    stories: list[str]  # of the questions for which a promise was broken
     error: Exception | None
 
     @property
@@ -101,10 +103,11 @@ def run(
             _settled(world, settle, watch)
         told = list(senders.told.values())
         verdict = judge(books.found(told, harming.moments, harming.killed, slack, hook, mail))
+        named = {int(one) for text in verdict.broken() for one in re.findall(r"\b\d{1,6}\b", text.partition(" at ")[0])}
         rows = books.tables()
         met = sum(1 for call in slack.calls() if call["fault"]) + len(hook.requests()) + 4 * len(harming.moments)
         most = bounds(script, before, rows, PEOPLE + 1, met)
-        return Report(verdict, rows, most, books.nudges(), books.left(), harming.error)
+        return Report(verdict, rows, most, books.nudges(), books.left(), books.story(sorted(named)), harming.error)
 
 
 def _settled(world: World, seconds: float, watch: Callable[[World], None]) -> None:

@@ -124,6 +124,10 @@ class Verdict:
         """Whether a promise is broken."""
         return bool(self.lost or self.twice or self.effects or self.disorder)
 
+    def broken(self) -> list[str]:
+        """Give what is wrong, each with the numbers of its questions in front."""
+        return [*self.lost, *self.twice, *self.effects, *self.disorder]
+
     def line(self) -> str:
         """Give the one line."""
         return (

@@ -292,6 +292,23 @@ def test_nothing_is_shown_to_who_wants_nothing_by_slack(asked, streams, workspac
     assert workspace.calls() == []
 
 
+def test_nothing_is_begun_below_an_answer_that_is_still_on_its_way(asked, streams, workspace, deliver_answer):
+    """What people read in a thread is in the order in which they asked, also when an answer takes a second try."""
+    requests, first = asked
+    workspace.fail(Fault("ratelimited", "chat.postMessage", 1, seconds=1))
+    assert deliver_answer(asked, "The first answer.")[0] != 200
+    new = NewRequest(
+        id=ids.new(), user_id=first.user_id, session=SessionWanted(thread=f"slack:T1:{GENERAL}:{first.origin['thread']}"),
+        source="slack", content="And then?", principal="test", route="test", origin=first.origin,
+    )  # fmt: skip
+    requests.accept(new)
+    second = requests, requests.claim(new.id, owner="test", revision="1")
+
+    streams([tell(second, text("The second answer"))], longest=10)(started(second[1]))
+
+    assert workspace.calls("chat.startStream") == []
+
+
 def test_a_stream_calls_nobody(asked, streams, workspace):
     """Not even in two pieces."""
     steps = [tell(asked, text("Hi <")), tell(asked, text("!channel> and @her")), tell(asked, text("e and <@U1>."))]

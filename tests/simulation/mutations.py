@@ -21,7 +21,8 @@ class Mutation:
     """
     In the query `query`, `old` becomes `new`; or `patch` replaces an attribute: (object, name, value).
 
-    `near`: what only two faults show, at points whose names begin like these.
+    `near`: what only two faults show, at points whose names begin like these. `late`: what only a message shows that
+    comes late, while something else pauses.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Mutation:
     old: str = ""
     new: str = ""
     near: tuple[str, ...] = ()
+    late: bool = False
     special: bool = False  # shown by worlds with decisions and with sets: they come first
     is_subtle: bool = False  # takes minutes to find: only the whole simulation looks
     patch: tuple[Any, str, Callable[..., Any]] | None = None
@@ -94,7 +96,7 @@ MUTATIONS = [
         (step for step in self.journal.values() if step.fingerprint == mark and not step.started), None))),
     Mutation("what was shown is what is decided", special=True, patch=(Actions, "decide", _decide_anything)),
     Mutation("nobody has seen it yet", "awaited_action",
-             "not exists (select from deliveries d where d.action_id = a.id)", "true", special=True, is_subtle=True),
+             "not exists (select from deliveries d where d.action_id = a.id)", "true", late=True),
     Mutation("a turn waits for its decision", "standing", "r.state = 'requires_action' and not", "false and not",
              special=True),
     Mutation("a decision is a step", "settle_action", "from settled s join freed f on f.id = s.request_id",

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simulation.fate import Fate, Seeded, Written, faults
+from simulation.fate import STORE_BEFORE, Fate, Seeded, Written, faults
 from simulation.ground import Ground
 from simulation.mutations import Mutation
 from simulation.vendors import BUY, TOOLS
@@ -14,6 +14,7 @@ from simulation.world import Question, World
 SCENARIO = (Question(1, 1, ("repeat",)), Question(1, 1, ("look_up", "never")))
 BOUGHT = (Question(1, 1, (BUY, "repeat"), "yes"), Question(2, 1, (BUY,), "stale"))
 CHANGED = (Question(1, 1, ("repeat", BUY), "other"), Question(1, 1, (BUY,), "approve"))
+ASKED = (Question(1, 1, (BUY,), "approve"), Question(1, 1))
 QUICK = (Question(1, 1, ("repeat",)), Question(1, 1, ("never",)), Question(1, 1))
 SMALL = (Question(1, 1, ("look_up",)),)  # for pairs, of which there are many
 LIKED = ("double", "lose", "pause", "refused", "unknown", "lost answer")
@@ -87,6 +88,8 @@ def special(ground: Ground, part: int = 0, of: int = 1) -> Iterator[Finding | No
         plans = [(number, fault) for number, point in enumerate(found) for fault in range(len(faults(point)))]
         for plan in plans[part::of]:
             yield play(ground, Written(plan, eager=together), "special", questions, together=together)
+    for plan in itertools.islice(late(ground), part, None, of):
+        yield play(ground, plan, "late", ASKED)
 
 
 def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequence[str] = ()) -> Iterator[Written]:
@@ -96,6 +99,16 @@ def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequen
     for first, second in itertools.combinations(wanted, 2):
         for fault, other in itertools.product(range(len(faults(found[first]))), range(len(faults(found[second])))):
             yield Written((first, fault), (second, other))
+
+
+def late(ground: Ground) -> Iterator[Written]:
+    """Give the worlds in which the second message comes late, while whatever is done first pauses somewhere."""
+    found = points(ground, ASKED)
+    fails = [number for number, point in enumerate(found) if point == "requests.accept before"][-1]
+    for number in range(fails + 1, len(found)):
+        for fault, name in enumerate(faults(found[number])):
+            if name == "pause":
+                yield Written((fails, STORE_BEFORE.index("fail")), (number, fault))
 
 
 def chance(ground: Ground, seed: int) -> Finding | None:
@@ -118,7 +131,9 @@ def notices(ground: Ground, mutation: Mutation, seeds: Iterable[int]) -> str:
     """Look for a world that shows that a protection is off. Gives what was seen; empty when nothing was."""
     with mutation.off():
         try:
-            if mutation.special:
+            if mutation.late:
+                found = next((one for plan in late(ground) if (one := play(ground, plan, "late", ASKED))), None)
+            elif mutation.special:
                 found = next((one for part in range(FEW) for one in special(ground, part, FEW) if one), None)
             else:
                 plans = [*singles(ground), *(pairs(ground, near=mutation.near) if mutation.near else ())]

@@ -33,7 +33,8 @@ on conflict (key) do update set next_at = greatest(paces.next_at, excluded.next_
 
 -- name: begin_stream
 -- Whoever takes the turn of a question that was asked in a thread of Slack shows its answer there; one that nobody shows
--- any more is taken over. Not for people who want nothing by Slack.
+-- any more is taken over. Not for people who want nothing by Slack, and not while an earlier answer of the conversation
+-- is still on its way: it would arrive below this one.
 insert into slack_messages (request_id, kind, part, conversation, state, lease_until)
 select r.id, 'answer', 0, r.origin->>'conversation', 'starting', clock_timestamp() + make_interval(secs => %(lease)s)
   from requests r
@@ -41,6 +42,9 @@ select r.id, 'answer', 0, r.origin->>'conversation', 'starting', clock_timestamp
    and r.origin->>'conversation' is not null and r.origin->>'thread' is not null
    and not exists (select from user_integrations i
                     where i.user_id = r.user_id and i.channel = 'slack' and i.enabled = false)
+   and not exists (select from deliveries e join requests q on q.id = e.request_id
+                    where e.session_id = r.session_id and e.channel = 'slack' and e.due_at is not null
+                      and e.state not in ('parked', 'accepted', 'deferred') and q.seq < r.seq)
 on conflict (request_id, kind, part) do update set lease_until = excluded.lease_until
  where slack_messages.state in ('starting', 'streaming')
    and coalesce(slack_messages.lease_until < clock_timestamp(), true)
