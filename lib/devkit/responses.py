@@ -41,7 +41,9 @@ def message(item: Mapping[str, Any]) -> dict[str, Any]:
 def events(said: "Said", model: str) -> Iterator[bytes]:
     """Give the server-sent events of a streamed answer."""
     answer = _response(said, model)
-    whole = [{"type": "response.created", "response": {**answer, "status": "in_progress", "output": []}}]
+    whole: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**answer, "status": "in_progress", "output": []}}
+    ]
     words = [part for part in re.findall(r"\S*\s*", said.text) if part]
     item = answer["output"][0]["id"] if answer["output"] else ""
     place = {"item_id": item, "output_index": 0, "content_index": 0}

@@ -298,8 +298,8 @@ def test_nothing_is_begun_below_an_answer_that_is_still_on_its_way(asked, stream
     workspace.fail(Fault("ratelimited", "chat.postMessage", 1, seconds=1))
     assert deliver_answer(asked, "The first answer.")[0] != 200
     new = NewRequest(
-        id=ids.new(), user_id=first.user_id, session=SessionWanted(thread=f"slack:T1:{GENERAL}:{first.origin['thread']}"),
-        source="slack", content="And then?", principal="test", route="test", origin=first.origin,
+        id=ids.new(), user_id=first.user_id, source="slack", content="And then?", principal="test", route="test",
+        session=SessionWanted(thread=f"slack:T1:{GENERAL}:{first.origin['thread']}"), origin=first.origin,
     )  # fmt: skip
     requests.accept(new)
     second = requests, requests.claim(new.id, owner="test", revision="1")
