@@ -48,7 +48,7 @@ class Config(SlackSettings):
 
 
 def build(cfg: Config) -> Intake:
-    database = Database(cfg.database_url, name="normalize", min_schema=11)
+    database = Database(cfg.database_url, name="normalize", min_schema=16)
     requests = Requests(database, deadline=cfg.deadline_seconds, nudge=cfg.nudge_seconds, idle=cfg.session_idle_seconds)
     api_of = apis(cfg, lambda: database)
     surface = Surface(api_of, hooks=cfg.slack_hooks)

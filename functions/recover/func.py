@@ -44,7 +44,7 @@ class Config(SlackSettings):
 
 
 def build(cfg: Config) -> Recovery:
-    database = Database(cfg.database_url, name="recover", min_schema=13)
+    database = Database(cfg.database_url, name="recover", min_schema=16)
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     refresh = refreshing(cfg, database)

@@ -12,7 +12,8 @@ or as a process, which keeps its messages over a restart when it has a state fil
     python -m devkit.slack --port 8099 --state /tmp/slack.jsonl
 
 True to https://docs.slack.dev/apis/web-api and the pages named in the modules slack_*.py, which also say what each
-leaves out. As a whole it leaves out: scopes, several workspaces, streams, files, TLS.
+leaves out. As a whole it leaves out: scopes, several workspaces, TLS. Files are served under
+/files-pri/, as Slack does: who brings no token that opens is sent to a page to sign in.
 
 `/_control/` serves tests in other processes: GET `messages`, `calls`; POST `faults` (the fields of Fault, one object or
 a list), `users`, `channels` (the arguments of Workspace.add_user, add_channel), `say` (those of SlackStandIn.say;
@@ -23,7 +24,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +69,7 @@ class SlackStandIn:
         self.workspace = self._workspace()
         self.surfaces = Surfaces(clock, lambda: self.url)
         self.oauth = OAuth(clock)
+        self.sends_to_sign_in = False  # whoever fetches a file, as without the scope files:read
         self.socket_url = ""  # of a SocketStandIn: what apps.connections.open gives
 
     @property
@@ -101,12 +103,18 @@ class SlackStandIn:
         """Take one message each `seconds` for each channel, as Slack does with 1 s; 0 takes all."""
         self.faults.pace(seconds)
 
-    def say(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> str:
+    def upload(self, user: str, name: str, content: bytes, **fields: Any) -> str:
+        """Let a person upload a file, to be sent with `say`; gives its id. `fields` go into the file object."""
+        return self.workspace.upload(user, name, content, self.url, fields)
+
+    def say(
+        self, channel: str, user: str, text: str, thread_ts: str | None = None, *, files: Sequence[str] = ()
+    ) -> str:
         """
         Let a person write; gives the message's ts.
 
-        `channel` is that of a conversation, or the person's own id for their direct message with the app.
-        Raises KeyError when the conversation, the person or the thread does not exist.
+        `channel` is that of a conversation, or the person's own id for their direct message with the app; `files` were
+        uploaded. Raises KeyError when the conversation, the person, the thread or a file does not exist.
         """
         with self.workspace.changed:
             place = self.workspace.open((user,))[0] if channel == user else channel
@@ -114,6 +122,8 @@ class SlackStandIn:
             if thread_ts:
                 parent = self.workspace.conversations[place].messages[thread_ts]
                 message |= {"thread_ts": thread_ts, "parent_user_id": parent["user"]}
+            if files:
+                message |= {"subtype": "file_share", "upload": True, "files": self.workspace.shared(files)}
             return str(self.workspace.say(place, message)["ts"])
 
     def events_for(self, ts: str) -> list[Payload]:
@@ -176,6 +186,8 @@ class SlackStandIn:
         if request.path.startswith("/hooks/"):
             status, words = self.surfaces.reply(request.path, request.body)
             return Reply(status, words.encode())
+        if request.path.startswith("/files-pri/"):
+            return self._file(request)
         if not request.path.startswith("/api/"):
             return Reply(404)
         method = request.path.removeprefix("/api/")
@@ -188,6 +200,20 @@ class SlackStandIn:
         if fault is None:
             return self._done(call, request)
         return fault.reply(self._done(call, request) if fault.takes_effect else None)
+
+    def _file(self, request: Request) -> Reply:
+        call: dict[str, Any] = {"method": "files-pri", "arguments": {"path": request.path}, "at": self._clock()}
+        fault = self.faults.take("files-pri")
+        self._calls.append({**call, "error": None, "fault": fault.kind if fault else None})
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        kept = self.workspace.files.get(request.path.split("/")[2].partition("-")[2])
+        if self.sends_to_sign_in or scheme != "Bearer" or self._opens(token):
+            reply = Reply(302, b"", {"Location": f"{self.url}/?redir={request.path}", "X-Slack-Meta": "?;acl_fail"})
+        elif kept is None:
+            reply = Reply(404, b"", {"Content-Type": "text/html"})
+        else:
+            reply = Reply(200, kept[1], {"Content-Type": kept[0]["mimetype"]})
+        return fault.reply(reply) if fault else reply
 
     def _done(self, call: dict[str, Any], request: Request) -> Reply:
         try:

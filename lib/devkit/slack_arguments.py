@@ -41,13 +41,17 @@ _METHODS: Mapping[str, str] = {
     " session_status:string",
     "assistant.threads.setStatus": "channel_id:string! thread_ts:timestamp! status:string! loading_messages:list"
     " icon_emoji:string icon_url:string username:string",
+    "assistant.threads.setTitle": "channel_id:string! thread_ts:timestamp! title:string!",
+    "files.info": "file:string! count:integer page:integer cursor:string limit:integer",
     "reactions.add": "channel:string! name:string! timestamp:timestamp!",
     "views.open": "view:json! trigger_id:string! interactivity_pointer:string",
     "views.update": "view:json! view_id:string external_id:string hash:string",
     "views.publish": "view:json! user_id:string! hash:string",
     "assistant.threads.setSuggestedPrompts": "channel_id:string! prompts:json! thread_ts:timestamp title:string",
 }
-_READ_ONLY = frozenset({"users.info", "users.lookupByEmail", "conversations.history", "conversations.replies"})
+_READ_ONLY = frozenset(
+    {"files.info", "users.info", "users.lookupByEmail", "conversations.history", "conversations.replies"}
+)
 _TIMESTAMP = re.compile(r"\d{10}\.\d{6}", re.ASCII)
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _FORM = "application/x-www-form-urlencoded"

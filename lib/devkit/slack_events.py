@@ -49,7 +49,8 @@ def events(conversation: Conversation, message: Message, now: float) -> list[Pay
     event = {**shared, "channel": conversation.id, "event_ts": message["ts"]}
     found = [_envelope({"type": "message", **event, "channel_type": conversation.kind}, now)]
     if conversation.kind != "im" and f"<@{BOT_USER}>" in message["text"] and message["user"] != BOT_USER:
-        found.insert(0, _envelope({"type": "app_mention", **event}, now))
+        mention = {name: value for name, value in event.items() if name != "subtype"}
+        found.insert(0, _envelope({"type": "app_mention", **mention}, now))
     return found
 
 

@@ -39,6 +39,25 @@ def _users_info(workspace: Workspace, arguments: Arguments) -> Answer:
     return {"user": {**user, "locale": "en-US"} if arguments.get("include_locale") else user}
 
 
+def _file_info(workspace: Workspace, arguments: Arguments) -> Answer:
+    if arguments["file"] not in workspace.files:
+        raise Refused("file_not_found")
+    file, _ = workspace.files[arguments["file"]]
+    return {"file": {**file, "file_access": "visible"}, "content_highlight_html": None}
+
+
+def _title(workspace: Workspace, arguments: Arguments) -> Answer:
+    conversation = _known(workspace, arguments["channel_id"])
+    if conversation.kind != "im":
+        raise Refused("channel_not_found")
+    if arguments["thread_ts"] not in conversation.messages:
+        raise Refused("invalid_thread_ts")
+    if not arguments["title"]:
+        raise Refused("invalid_arguments", "title: must not be empty")
+    workspace.titles[conversation.id, arguments["thread_ts"]] = arguments["title"]
+    return {}
+
+
 def _users_lookup(workspace: Workspace, arguments: Arguments) -> Answer:
     for user in workspace.users.values():
         email = user["profile"].get("email", "")
@@ -227,6 +246,8 @@ _METHODS: dict[str, Callable[[Workspace, Arguments], Answer]] = {
     "auth.test": _auth_test,
     "users.info": _users_info,
     "users.lookupByEmail": _users_lookup,
+    "files.info": _file_info,
+    "assistant.threads.setTitle": _title,
     "conversations.open": _open,
     "conversations.history": _history,
     "conversations.replies": _replies,

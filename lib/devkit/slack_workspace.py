@@ -1,13 +1,14 @@
 """
 The state of one pretended Slack workspace: its people, its conversations, their messages. No HTTP here.
 
-Shapes follow https://docs.slack.dev/reference/objects/user-object, …/conversation-object and
-https://docs.slack.dev/reference/events/message. Left out: edits by people, files, Slack Connect, enterprise grids.
+Shapes follow https://docs.slack.dev/reference/objects/user-object, …/conversation-object, …/file-object and
+https://docs.slack.dev/reference/events/message. Left out: edits by people, Slack Connect, enterprise grids, files over
+a restart.
 """
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,8 @@ class Workspace:
         self.changed = threading.Condition(threading.RLock())
         self.now = clock
         self.statuses: list[str] = []
+        self.titles: dict[tuple[str, str], str] = {}  # by conversation and thread
+        self.files: dict[str, tuple[dict[str, Any], bytes]] = {}  # by id: the file object, and what is in it
         self.users: dict[str, dict[str, Any]] = {}
         self.conversations: dict[str, Conversation] = {}
         self.add_user("Parley", "", id=BOT_USER, is_bot=True)
@@ -81,6 +84,29 @@ class Workspace:
                 if conversation.kind == kind and conversation.members == members:
                     return conversation.id, True
             return self._add(Conversation(f"{prefix}{next(self._numbers):07d}", "", kind, members)), False
+
+    def upload(self, user: str, name: str, content: bytes, url: str, fields: dict[str, Any]) -> str:
+        """Keep a file of a person's; gives its id. `url` is where Slack is."""
+        with self.changed:
+            file_id = f"F0{next(self._numbers):07d}"
+            address = f"{url}/files-pri/{TEAM}-{file_id}"
+            known = {
+                "id": file_id, "created": int(self._clock()), "timestamp": int(self._clock()), "name": name,
+                "title": name, "mimetype": "application/octet-stream", "filetype": name.rpartition(".")[2],
+                "user": user, "user_team": TEAM, "mode": "hosted", "is_external": False, "size": len(content),
+                "url_private": f"{address}/{name}", "url_private_download": f"{address}/download/{name}",
+                "file_access": "visible",
+            }  # fmt: skip
+            self.files[file_id] = ({**known, **fields}, content)
+            return file_id
+
+    def shared(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Give the file objects of an event: of a file of another organisation, its id and the word to ask."""
+        short = ("id", "created", "timestamp", "file_access")
+        found = [self.files[file_id][0] for file_id in files]
+        return [
+            {name: one[name] for name in short} if one["file_access"] == "check_file_info" else one for one in found
+        ]
 
     def say(self, conversation: str, message: Message) -> Message:
         """Add a message, or with a `ts` that exists replace it; gives it with its `ts`."""

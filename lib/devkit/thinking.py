@@ -36,8 +36,11 @@ class Thinking:
             if agent.knowledge
             else ()
         )
-        items = prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge))
-        system = {"role": "system", "content": prompting.instructions(agent, conversation.summary)}
+        items = prompting.messages(
+            conversation, passages, has_knowledge=bool(agent.knowledge), file_tokens=agent.file_tokens
+        )
+        told = prompting.instructions(agent, conversation.summary, has_files=bool(conversation.files))
+        system = {"role": "system", "content": told}
         offered = prompting.tools(self._agents, may_hand_over_to(self._agents, conversation), self._toolbox.of(agent))
         said = self._said([system, *map(message, items)], [{"function": tool} for tool in offered])
         usage = Usage("scripted", 100, len(said.text.split()))

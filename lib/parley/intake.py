@@ -154,4 +154,5 @@ def _request(message: MessageReceived, user_id: UUID, thread: str) -> NewRequest
         key=message.key,
         origin={**address, "thread": message.thread or None, "user": message.sender},
         traceparent=message.traceparent,
+        files=tuple(file.model_dump() for file in message.files),
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from parley.domain.events import Emit
+from parley.domain.turn import Read
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
@@ -52,6 +53,16 @@ class Tools(Protocol):
 
     def look_up(self, name: str, key: UUID) -> str | None:
         """Give the result of an earlier call, None when it has not happened. Raises Unavailable."""
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class Files(Protocol):
+    """The files that people send in a chat."""
+
+    def read(self, origin: Mapping[str, Any], file: Mapping[str, Any]) -> Read:
+        """Read a file (`id`, `name`) that came from there, or say why there is nothing to read. Raises Unavailable."""
 
 
 # --- knowledge -------------------------------------------------------------------------------------------------------

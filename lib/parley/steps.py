@@ -5,6 +5,7 @@ A model's words are journaled under the decision that led to them, so that anoth
 once: its intent is written first, and what a crash has swallowed is never repeated blindly.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,13 +17,18 @@ from parley.agents.config import AgentSet
 from parley.agents.safety import clean
 from parley.domain import turn
 from parley.domain.actions import Decision, Wanted
-from parley.domain.turn import Turn
+from parley.domain.turn import Read, Turn
 from parley.errors import Unavailable
 from parley.heart import Heart
-from parley.ports import OnBehalf, ToolFailed, Tools
+from parley.ports import Files, OnBehalf, ToolFailed, Tools
 from parley.progress import Progress
 
+FILE_PATIENCE = 120.0  # seconds that a turn waits for files that cannot be fetched, before it goes on without them
+UNREAD = "_I could not read {name}: {why}._"
+NO_READER = "files are read only where a language model answers"
 UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
+
+_MARKS = re.compile(r"[^\w .,()+-]+")
 
 
 class Journal(Protocol):
@@ -54,7 +60,8 @@ class Steps:
     Runs turns to their reply.
 
     Seconds: `beat` between renewals of the lease, `patience` for a person to decide. `policy` says which calls are
-    refused, or decided by a person. `budget`: tokens that a user may spend in a day; 0 for any number.
+    refused, or decided by a person. `files` reads what people send; without it, nothing is read. `budget`: tokens
+    that a user may spend in a day; 0 for any number.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class Steps:
         *,
         revision: str,
         tools: Tools | None = None,
+        files: Files | None = None,
         policy: loop.Policy = lambda *_: None,
         beat: float = 20.0,
         patience: float = 3600.0,
@@ -76,6 +84,7 @@ class Steps:
         self._engine = engine
         self._revision = revision
         self._tools = tools
+        self._files = files
         self._policy = policy
         self._heart = Heart(store.renew, beat)
         self._beat = beat
@@ -94,6 +103,8 @@ class Steps:
             summary=held.summary,
             tainted=held.tainted,
             reader=held.user_id,
+            attached=len(held.files),
+            known=held.known,
         )
         first = held.step
         while True:
@@ -110,6 +121,8 @@ class Steps:
     ) -> loop.Conversation:
         """Do what was decided, and take its outcome in."""
         match decision:
+            case loop.ReadFile():
+                return loop.has_read(conversation, self._read(held, decision.number, progress))
             case loop.AskModel():
                 answer = self._ask(held, decision, conversation, progress)
                 return loop.after(self._agents, conversation, answer)
@@ -131,9 +144,32 @@ class Steps:
         held.tainted = conversation.tainted
         hosts = self._agents.by_name[reply.agent].link_hosts
         text = clean(reply.text, hosts).strip() or self._agents.by_name[reply.agent].phrases.unsure
+        of_now = conversation.files[conversation.known :]
+        unread = [UNREAD.format(name=_named(one.name), why=one.fault) for one in of_now if one.fault]
+        text = "\n\n".join([text, *unread])
         progress.cite(reply.citations)
         held.untold = progress.rest()
         return loop.Reply(text, reply.citations, reply.agent, reply.forgets)
+
+    def _read(self, held: Turn, number: int, progress: Progress) -> Read:
+        """Read a file that came with the question; without what cannot be fetched for long, the turn goes on."""
+        file = held.files[number]
+        mark = turn.fingerprint("file", file["id"], number)
+        if done := held.journaled(mark):
+            return Read(**done.output)
+        name, step = str(file.get("name") or "a file"), held.step
+        progress.begin("file", name)
+        progress.flush()
+        try:
+            with self._heart.beating(held):
+                read = self._files.read(held.origin or {}, file) if self._files else Read(name, fault=NO_READER)
+        except Unavailable:
+            if held.since < FILE_PATIENCE:
+                raise
+            read = Read(name, fault="it cannot be fetched now")
+        progress.end("file", name, step)
+        self._store.journal(held, kind="file", fingerprint=mark, output=asdict(read))
+        return read
 
     def _ask(
         self, held: Turn, decision: loop.AskModel, conversation: loop.Conversation, progress: Progress
@@ -143,7 +179,9 @@ class Steps:
         if done := held.journaled(mark):
             return loop.Answer.of(done.output)
         if self._budget:
-            self._store.reserve(held, context.expected(conversation, agent.sampling.max_tokens), self._budget)
+            self._store.reserve(
+                held, context.expected(conversation, agent.sampling.max_tokens, agent.file_tokens), self._budget
+            )
         progress.begin("model", agent.name)
         say = progress.speaker(agent.link_hosts)
         with self._heart.beating(held):
@@ -242,3 +280,8 @@ class Steps:
     def _effect(self, held: Turn, conversation: loop.Conversation, kind: str, call: loop.Call) -> str:
         """Give the fingerprint of what people decided or the world has felt: that holds for later agents, too."""
         return turn.fingerprint(kind, call.name, call.arguments, held.content, len(conversation.results))
+
+
+def _named(name: str) -> str:
+    """Give the name of a file for a person: one line, nothing that Markdown would take for more."""
+    return " ".join(_MARKS.sub(" ", name).split())[:100] or "a file"

@@ -46,10 +46,22 @@ class StreamOver(Exception):
         self.editable = editable
 
 
+@dataclass(frozen=True)
+class Titled:
+    """A thread that wants a title, and what was asked first in it."""
+
+    workspace: str
+    conversation: str
+    thread: str
+    question: str
+    enterprise: str | None = None
+
+
 class Store(Protocol):
     """Where streams are kept, and the progress log that they are made from."""
 
     def begin(self, request_id: UUID, lease: float) -> Begun | None: ...
+    def untitled(self, request_id: UUID) -> Titled | None: ...
     def opened(self, begun: Begun, ts: str) -> bool: ...
     def advance(self, begun: Begun, seq: int, lease: float) -> bool: ...
     def leave(self, begun: Begun) -> None: ...
@@ -60,6 +72,7 @@ class Store(Protocol):
 class Screen(Protocol):
     """What Slack can show. Each raises StreamOver."""
 
+    def title(self, thread: Titled) -> None: ...
     def status(self, begun: Begun, text: str) -> None: ...
     def start(self, begun: Begun) -> str: ...
     def append(self, begun: Begun, text: str) -> None: ...
@@ -132,8 +145,10 @@ class Streams:
 
     def __call__(self, started: TurnStarted) -> None:
         """Follow a turn until it ends."""
-        if self._patience:
-            self._sleep(self._patience)  # an answer that comes at once needs no sign of life
+        called = self._clock()
+        self._titled(started.request_id)
+        if (rest := self._patience - (self._clock() - called)) > 0:
+            self._sleep(rest)  # an answer that comes at once needs no sign of life
         begun = self._store.begin(started.request_id, self._lease)
         if begun is None:
             return
@@ -151,6 +166,14 @@ class Streams:
             if following:
                 self._places.release()
             self._store.leave(begun)
+
+    def _titled(self, request_id: UUID) -> None:
+        """Name the thread after its first question, once; nobody is owed a title."""
+        if thread := self._store.untitled(request_id):
+            try:
+                self._screen.title(thread)
+            except StreamOver as over:
+                log.info("no title", extra={"fields": {"reason": str(over)}})
 
     def _follow(self, begun: Begun) -> None:
         until, kept = self._clock() + self._longest, self._clock()

@@ -23,7 +23,7 @@ from parley.domain.events import Emit, RequestCreated, TurnStarted
 from parley.domain.plan import Asked, Defaults, Plan, Rank, inputs, plan
 from parley.domain.turn import Cancelled, LeaseLost, Spent, Turn
 from parley.errors import Rejected, Unavailable
-from parley.ports import Publisher, Tools
+from parley.ports import Files, Publisher, Tools
 from parley.recovery import Standby, publish_all
 from parley.steps import GoOn, Journal, Steps, Waits
 
@@ -54,8 +54,9 @@ class Turns:
     The handler of agent-turn.
 
     Seconds: `beat` between renewals of the lease, `long` until an invocation ends at its next step, `patience` for a
-    person to decide. `policy` and `budget`: see `steps.Steps`. `escalation` is where people are told of a conversation
-    that they should take over. `signs`: tell Slack that a turn runs. `leaving` says that the process is about to end.
+    person to decide. `policy`, `files` and `budget`: see `steps.Steps`. `escalation` is where people are told of a
+    conversation that they should take over. `signs`: tell Slack that a turn runs. `leaving` says that the process is
+    about to end.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Turns:
         owner: str,
         revision: str,
         tools: Tools | None = None,
+        files: Files | None = None,
         policy: loop.Policy = lambda *_: None,
         standby: Standby | None = None,
         beat: float = 20.0,
@@ -92,7 +94,7 @@ class Turns:
         self._escalation = escalation
         self._clock = clock
         self._steps = Steps(
-            store, agents, engine, revision=revision, tools=tools, policy=policy, beat=beat,
+            store, agents, engine, revision=revision, tools=tools, files=files, policy=policy, beat=beat,
             patience=patience, budget=budget, clock=clock,
         )  # fmt: skip
 

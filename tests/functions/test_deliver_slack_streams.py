@@ -95,6 +95,77 @@ def text(delta, step=0):
     return ("text", {"step": step, "delta": delta})
 
 
+@pytest.fixture
+def first(database, workspace):
+    """A question in direct messages, in a thread or as its first message; gives the event that its turn runs."""
+
+    def make(text, thread=None, files=()):
+        ts = workspace.say(ALICE, ALICE, text or "x", thread_ts=thread)
+        place = workspace.workspace.open((ALICE,))[0]
+        user = Users(database).meet("slack", f"T1:{ALICE}", email="alice@example.com", name="Alice", timezone=None)
+        root = thread or ts
+        new = NewRequest(
+            id=ids.new(), user_id=user, session=SessionWanted(thread=f"slack:T1:{place}:{root}"), source="slack",
+            content=text, principal="test", route="test", files=files,
+            origin={"channel": "slack", "workspace": "T1", "conversation": place, "thread": root},
+        )  # fmt: skip
+        accepted = Requests(database).accept(new)
+        return root, TurnStarted(request_id=new.id, session_id=accepted.session_id, channel="slack")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("My laptop is slow.\nWhat can I do?", "My laptop is slow. What can I do?"),
+        (
+            "<@U0BOB0001> see <https://a.example/x|the page> and <https://b.example/y> @here",
+            "see the page and @\u200bhere",
+        ),
+        ("x" * 200, "x" * 79 + "…"),
+        ("", "policy.pdf"),
+    ],
+)
+def test_a_thread_is_named_after_its_first_question(first, streams, workspace, text, title):
+    """In direct messages, as it reads in a list; a file without words gives its name."""
+    thread, event = first(text, files=({"id": "F1", "name": "policy.pdf"},))
+
+    streams(longest=0)(event)
+
+    assert list(workspace.workspace.titles.values()) == [title]
+    assert next(iter(workspace.workspace.titles))[1] == thread
+
+
+def test_a_thread_is_named_once(first, streams, workspace):
+    """By the first question, however often that is told, and not by those that follow."""
+    thread, event = first("First?")
+    streams(longest=0)(event)
+    streams(longest=0)(event)
+    streams(longest=0)(first("Second?", thread)[1])
+
+    assert len(workspace.calls("assistant.threads.setTitle")) == 1
+    assert list(workspace.workspace.titles.values()) == ["First?"]
+
+
+def test_a_thread_of_a_channel_has_no_title(asked, streams, workspace):
+    """It is everybody's, and Slack lists none."""
+    streams(longest=0)(started(asked[1]))
+
+    assert workspace.calls("assistant.threads.setTitle") == []
+
+
+def test_a_title_that_slack_refuses_stops_nothing(first, streams, workspace):
+    """A workspace without agents: the status is shown all the same."""
+    workspace.fail(Fault("error", "assistant.threads.setTitle", error="feature_not_enabled"))
+    _, event = first("First?")
+
+    streams()(event)
+
+    assert workspace.workspace.titles == {}
+    assert workspace.workspace.statuses == ["is thinking…"]
+
+
 def test_an_answer_grows_and_is_finished_in_its_place(asked, streams, workspace, deliver_answer):
     """A status, then the text as it is written, then the whole answer in the same message: never two."""
     steps = [

@@ -97,6 +97,7 @@ def desk(home, real_server, *, processes: bool = False, **settings: str):
     env = {
         "LLAMA_STACK_URL": real_server.url, "LLAMA_STACK_MODEL": real_server.model, **QUICK,
         "SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_BOT_TOKEN": slack.token, "SLACK_API_URL": slack.api_url,
+        "SLACK_HOOKS": slack.url.removeprefix("http://"), "SLACK_FILES": slack.url.removeprefix("http://"),
         **settings,
     }  # fmt: skip
     return Desk(Installation(home, env, processes=processes), slack)

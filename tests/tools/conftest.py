@@ -27,6 +27,7 @@ from parley.domain import ids
 from parley.domain.events import RequestCreated
 from parley.domain.plan import Plan
 from parley.domain.requests import NewRequest, SessionWanted
+from parley.domain.turn import Read
 from parley.turns import Turns
 from standalone import host
 
@@ -99,14 +100,18 @@ class World:
     users: dict[str, UUID]
     store: Requests
     actions: Actions
+    attached: list[Read] = field(default_factory=list)  # what comes with a question, as it is read
 
     def handler(self, *, store=None, engine=None, tools=None, revision=None, patience=3600.0):
         configured = self.configured
         return Turns(
             store or self.store, configured.agents, engine or self.engine, self._plan, self, owner="me",
             revision=revision or configured.revision, tools=tools or self.tools,
-            policy=Guard(configured.agents, configured.tools), patience=patience,
+            files=self, policy=Guard(configured.agents, configured.tools), patience=patience,
         )  # fmt: skip
+
+    def read(self, _origin, file):
+        return self.attached[int(file["id"])]
 
     def publish(self, emit):
         """Nobody listens."""
@@ -119,6 +124,7 @@ class World:
         new = NewRequest(
             id=ids.new(), user_id=self.users[user], session=SessionWanted(thread=f"{user}:{thread}"), source="cli",
             content=content, principal=user, route="test",
+            files=tuple({"id": str(number), "name": one.name} for number, one in enumerate(self.attached)),
         )  # fmt: skip
         accepted = self.store.accept(new)
         return RequestCreated(request_id=accepted.request_id, session_id=accepted.session_id)

@@ -9,6 +9,8 @@ from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.users import Users
 from parley.adapters.shields import Shields
+from parley.adapters.slack_files import SlackFiles
+from parley.adapters.slack_tokens import SlackSettings, apis
 from parley.adapters.toolset import Toolset, at, searching
 from parley.agents.extractive import Extractive
 from parley.agents.guard import Guard
@@ -22,12 +24,13 @@ from parley.tokens import Signer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(SlackSettings):
     """
     Where models, tools and people are, and what may be spent.
 
     `mcp_urls`: name=url, instead of what `config/tools` says. `escalate_to`: `email:…`, `slack:WORKSPACE:CHANNEL`.
-    `model_prices`: model=input/output, of a million tokens. `budget_tokens_per_day` of each user; 0 for any number.
+    `slack_files`: hosts that Slack serves files from. `model_prices`: model=input/output, of a million tokens.
+    `budget_tokens_per_day` of each user; 0 for any number.
     """
 
     llama_stack_url: str | None = None
@@ -38,6 +41,7 @@ class Settings:
     tool_signing_key: str | None = None
     mcp_urls: tuple[str, ...] = ()
     escalate_to: str | None = None
+    slack_files: tuple[str, ...] = ("files.slack.com",)
 
 
 class Agency:
@@ -63,6 +67,7 @@ class Agency:
         if self._guarded:
             self._knowledge = ShieldedKnowledge(self._knowledge, self._shields, self._guarded)
         self._users = Users(database)
+        self._database = database
 
     def engine(self) -> Engine:
         """Give what answers: a model, or retrieval alone where no server is set. Raises Misconfigured."""
@@ -75,10 +80,17 @@ class Agency:
         """Give the rest of what `Turns` takes. Raises Misconfigured."""
         return {
             "tools": self._tools(),
+            "files": self._files(),
             "policy": Guard(self._agents, self._toolbox),
             "budget": self._settings.budget_tokens_per_day,
             "escalation": place(self._settings.escalate_to),
         }
+
+    def _files(self) -> SlackFiles | None:
+        """Give what reads files: nothing where no model would read on, or no Slack is known."""
+        if not self._server.url or not (self._settings.slack_bot_token or self._settings.slack_token_key):
+            return None
+        return SlackFiles(apis(self._settings, lambda: self._database), self._settings.slack_files)
 
     def _tools(self) -> Toolset:
         key = self._settings.tool_signing_key

@@ -111,8 +111,10 @@ class LlamaStack:
         response = self._create(
             say,
             model=agent.model or self._server.model,
-            instructions=prompting.instructions(agent, conversation.summary),
-            input=prompting.messages(conversation, passages, has_knowledge=bool(agent.knowledge)),
+            instructions=prompting.instructions(agent, conversation.summary, has_files=bool(conversation.files)),
+            input=prompting.messages(
+                conversation, passages, has_knowledge=bool(agent.knowledge), file_tokens=agent.file_tokens
+            ),
             **_given(
                 temperature=agent.sampling.temperature,
                 top_p=agent.sampling.top_p,
@@ -136,12 +138,14 @@ class LlamaStack:
 
     def _said(self, response: Any, agent: Agent, conversation: Conversation, passages: Sequence[Passage]) -> Answer:
         asked = [one.content for one in conversation.history if one.role == "user"]
+        asked += [file.text for file in conversation.files]
         text, citations = prompting.cited(
             response.output_text.strip(), passages, "\n".join([*asked, conversation.question])
         )
         if not text:  # refused, filtered or silent
             return Answer(agent.phrases.no_answer)
-        if agent.knowledge and not citations and not conversation.results and not text.endswith("?"):
+        has_read = conversation.results or conversation.files
+        if agent.knowledge and not citations and not has_read and not text.endswith("?"):
             text = f"{text}\n\n{agent.phrases.unsupported}"
         return Answer(f"{text}\n\n{CUT_OFF}" if response.status == "incomplete" else text, citations)
 

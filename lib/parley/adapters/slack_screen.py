@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from parley.adapters.slack_tokens import ApiOf
-from parley.channels import slack, slack_parts
+from parley.channels import slack, slack_parts, slack_text
 from parley.channels.outcome import Answer, MaybeSent, NotSent
 from parley.channels.slack_errors import classed
 from parley.channels.slack_text import shortened
 from parley.errors import Rejected, Unavailable
-from parley.streams import Begun, StreamOver
+from parley.streams import Begun, StreamOver, Titled
 
 TIMEOUT = 8.0
+BRIEF = 2.0  # for what may as well not be there
 
 
 class SlackScreen:
@@ -20,6 +21,19 @@ class SlackScreen:
     def __init__(self, api_of: ApiOf) -> None:
         self._api_of = api_of
         self._silent: set[str] = set()  # workspaces that show no status: they are not asked again
+
+    def title(self, thread: Titled) -> None:
+        """Give a thread its title, as it stands in the person's list of conversations with us."""
+        if not (words := slack_text.title(thread.question)):
+            return
+        answer, _ = self._call(
+            thread,
+            lambda client: client.assistant_threads_setTitle(
+                channel_id=thread.conversation, thread_ts=thread.thread, title=words
+            ),
+            BRIEF,
+        )
+        _check(answer)
 
     def status(self, begun: Begun, text: str) -> None:
         """Say what is done now, until the next message or two minutes have passed."""
@@ -78,9 +92,11 @@ class SlackScreen:
         self._call(begun, lambda client: client.chat_stopStream(channel=begun.conversation, ts=ts))
         self._call(begun, lambda client: client.chat_delete(channel=begun.conversation, ts=ts))
 
-    def _call(self, begun: Begun, method: Callable[[Any], Any]) -> tuple[Answer, Mapping[str, Any]]:
+    def _call(
+        self, begun: Begun | Titled, method: Callable[[Any], Any], timeout: float = TIMEOUT
+    ) -> tuple[Answer, Mapping[str, Any]]:
         try:
-            return self._api_of(begun.workspace, begun.enterprise).call(TIMEOUT, method)
+            return self._api_of(begun.workspace, begun.enterprise).call(timeout, method)
         except (NotSent, MaybeSent, Rejected, Unavailable) as error:
             raise StreamOver(str(error)) from error
 

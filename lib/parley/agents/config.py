@@ -105,7 +105,8 @@ class Agent(Strict):
 
     `model`: None takes the deployment's default. `examples`: things people say that are for this agent. `when_tainted`:
     what becomes of changes once a turn has read text of strangers. `link_hosts`: where its answers may link to, with
-    all their subdomains. `context_tokens`: how much of what was said before it is told word for word.
+    all their subdomains. `context_tokens`: how much of what was said before it is told word for word; `file_tokens`:
+    how much of the files that people send.
     """
 
     name: Name
@@ -120,6 +121,7 @@ class Agent(Strict):
     when_tainted: Literal["approve", "refuse"] = "approve"
     link_hosts: tuple[Host, ...] = ()
     context_tokens: Annotated[int, Field(ge=500, le=200_000)] = 6_000
+    file_tokens: Annotated[int, Field(ge=0, le=200_000)] = 12_000
     hands_over_to: tuple[Name, ...] = ()
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     examples: tuple[Line, ...] = ()

@@ -7,7 +7,7 @@ Tokens are estimated at four bytes each, which is on the safe side for most lang
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from parley.domain.turn import Message
+from parley.domain.turn import Message, Read
 
 if TYPE_CHECKING:
     from parley.agents.loop import Conversation
@@ -37,9 +37,21 @@ def older(history: Sequence[Message], summary: str, budget: int) -> tuple[Messag
     return tuple(history[: len(history) - kept])
 
 
-def expected(conversation: "Conversation", longest: int | None) -> int:
+def shares(files: Sequence[Read], budget: int) -> list[tuple[Read, str]]:
+    """Give each file that was read with as much of its text as it is told: the newest first, while there is room."""
+    kept: list[tuple[Read, str]] = []
+    left = budget
+    for file in reversed(files):
+        text = file.text.encode()[: 4 * left].decode("utf-8", "ignore")
+        left -= tokens(text)
+        kept.append((file, text))
+    return kept[::-1]
+
+
+def expected(conversation: "Conversation", longest: int | None, file_tokens: int = 0) -> int:
     """Estimate what one call of a model will take: all that it is told, and the longest answer."""
     said = [message.content for message in conversation.history]
     results = [result.output for result in conversation.results]
-    told = [conversation.summary, conversation.question, *said, *results]
+    files = [text for _, text in shares(conversation.files, file_tokens)]
+    told = [conversation.summary, conversation.question, *said, *results, *files]
     return sum(map(tokens, told)) + OVERHEAD + (longest or ANSWER)

@@ -1,8 +1,8 @@
 """
 The agent loop: what to do next in a turn, decided without touching anything.
 
-A driver asks `decide`, does what it says, and feeds the outcome back, until there is a Reply: AskModel to `after`,
-Summarise to `summarised`, AskApproval to `decided`, RunTool and Refuse to `ran`.
+A driver asks `decide`, does what it says, and feeds the outcome back, until there is a Reply: ReadFile to `has_read`,
+AskModel to `after`, Summarise to `summarised`, AskApproval to `decided`, RunTool and Refuse to `ran`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from uuid import UUID
 from parley.agents import context
 from parley.agents.config import Agent, AgentSet
 from parley.domain.actions import Decision
-from parley.domain.turn import Message
+from parley.domain.turn import Message, Read
 
 MOST_HANDOVERS = 3
 ESCALATE = "escalate"
@@ -73,6 +73,13 @@ class Answer:
         return cls(
             output["text"], tuple(output["citations"]), output["hand_over_to"], call, output.get("tainted", False)
         )
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """Read this file of those that came with the question, from 0."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,8 @@ class Conversation:
 
     `summary` stands for what was said before `history`. `tainted`: something was read that strangers may have written.
     `reader`: the user, who is shown what they may read; None: what everybody may read.
-    `is_command`: the user's words were an order to Parley itself; no model is asked.
+    `attached`: how many files came with the question; `files`: those that were read, in this turn and (`known`, how
+    many) before. `is_command`: the user's words were an order to Parley itself; no model is asked.
     """
 
     question: str
@@ -155,6 +163,9 @@ class Conversation:
     is_command: bool = False
     forgets: bool = False
     reader: UUID | None = None
+    attached: int = 0
+    files: tuple[Read, ...] = ()
+    known: int = 0
 
 
 Policy = Callable[[Conversation, Call], AskApproval | Refuse | None]  # who is asked before a call, and what
@@ -180,10 +191,15 @@ def start(
     summary: str = "",
     tainted: bool = False,
     reader: UUID | None = None,
+    attached: int = 0,
+    known: tuple[Read, ...] = (),
 ) -> Conversation:
     """Begin a turn with whoever is in charge in the session, else with the entry agent; or do as the user orders."""
-    known = in_charge if in_charge in agents.by_name else agents.entry.name
-    begun = Conversation(question, history, known, summary=summary, tainted=tainted, reader=reader)
+    charged = in_charge if in_charge in agents.by_name else agents.entry.name
+    begun = Conversation(
+        question, history, charged, summary=summary, tainted=tainted, reader=reader, attached=attached, files=known,
+        known=len(known),
+    )  # fmt: skip
     phrases, words = agents.entry.phrases, _plain(question)
     if words in map(_plain, phrases.start_over):
         answer = Answer(phrases.started_over)
@@ -196,9 +212,11 @@ def start(
 
 def decide(
     agents: AgentSet, conversation: Conversation, policy: Policy = lambda *_: None
-) -> AskModel | Summarise | RunTool | AskApproval | Refuse | Reply:
+) -> ReadFile | AskModel | Summarise | RunTool | AskApproval | Refuse | Reply:
     """Say what comes next."""
     answer, agent = conversation.answer, agents.by_name[conversation.in_charge]
+    if answer is None and (read := len(conversation.files) - conversation.known) < conversation.attached:
+        return ReadFile(read)
     if answer is None:
         older = context.older(conversation.history, conversation.summary, agent.context_tokens)
         return Summarise(agent, older) if older and not conversation.is_summarised else AskModel(agent)
@@ -207,6 +225,12 @@ def decide(
             return RunTool(answer.call)
         return policy(conversation, answer.call) or RunTool(answer.call)
     return Reply(answer.text or agent.phrases.unsure, answer.citations, agent.name, conversation.forgets)
+
+
+def has_read(conversation: Conversation, file: Read) -> Conversation:
+    """Take a file in: what it says may be a stranger's."""
+    tainted = conversation.tainted or bool(file.text)
+    return replace(conversation, files=(*conversation.files, file), tainted=tainted)
 
 
 def may_hand_over_to(agents: AgentSet, conversation: Conversation) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from parley.agents.config import Agent
 from parley.agents.loop import Answer, Conversation, Engine, Result, Say
-from parley.domain.turn import Message
+from parley.domain.turn import Message, Read
 from parley.errors import Unavailable
 from parley.ports import Knowledge, Passage
 
@@ -41,7 +41,8 @@ class Shielded:
         if self._objects(agent, wanted.input, conversation.question, "user"):
             return Answer(agent.phrases.refused)
         results = tuple(self._seen(agent, result) for result in conversation.results)
-        seen = replace(conversation, results=results)
+        files = tuple(self._seen_file(agent, file) for file in conversation.files)
+        seen = replace(conversation, results=results, files=files)
         if not wanted.output:
             return self._engine.ask(agent, seen, say)
         answer = self._engine.ask(agent, seen, lambda _: None)
@@ -60,6 +61,10 @@ class Shielded:
     def _seen(self, agent: Agent, result: Result) -> Result:
         objects = self._objects(agent, agent.shields.sources, result.output, "user")
         return replace(result, output=WITHHELD) if objects else result
+
+    def _seen_file(self, agent: Agent, file: Read) -> Read:
+        objects = self._objects(agent, agent.shields.sources, f"{file.name}\n{file.text}", "user")
+        return Read("(a file)", fault=WITHHELD) if objects else file
 
     def _objects(self, agent: Agent, names: Sequence[str], text: str, role: str) -> bool:
         try:

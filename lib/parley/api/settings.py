@@ -26,7 +26,7 @@ from parley.domain.escalation import place
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 15
+MIN_SCHEMA = 16
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,8 @@ LIVES = 600  # seconds of a state
 COOKIE = "parley_slack_state"
 PATH = "/slack/oauth_redirect"
 SCOPES = (
-    "app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "groups:history",
-    "im:history", "im:write", "mpim:history", "users:read", "users:read.email",
+    "app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read",
+    "groups:history", "im:history", "im:write", "mpim:history", "users:read", "users:read.email",
 )  # fmt: skip
 
 _Text = Annotated[str, StringConstraints(max_length=500)]

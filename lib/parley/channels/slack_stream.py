@@ -46,6 +46,8 @@ class Script:
                 self.status = f"is using {str(data.get('tool', 'a tool')).replace('_', ' ')}…"[:STATUS]
             elif kind == "step" and data.get("state") == "started" and data.get("kind") == "model":
                 self.status = THINKING
+            elif kind == "step" and data.get("state") == "started" and data.get("kind") == "file":
+                self.status = "is reading your file…"
             elif kind in ENDINGS:
                 self.ended = kind
                 self.result = str((data.get("result") or {}).get("text") or "")

@@ -5,9 +5,11 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+TITLE = 80  # characters of a thread's title: what a list shows
 HEADER = 150  # characters of a header block
 
 _BROADCAST = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
+_REFERENCE = re.compile(r"<[@#!]?[^<>|\s]*(?:\|([^<>]*))?>")  # a mention, a channel, a link, with its label
 _TICK = "\u02cb"  # looks like a backtick and ends no code
 _JOINERS = "\u200d\ufe0e\ufe0f"
 
@@ -15,6 +17,12 @@ _JOINERS = "\u200d\ufe0e\ufe0f"
 def size(text: str) -> int:
     """Count characters as Slack does."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def title(question: str) -> str:
+    """Give a thread's title: the first words that were said in it, as they read; nobody is mentioned in it."""
+    said = _REFERENCE.sub(lambda found: found[1] or "", question)
+    return shortened(" ".join(_BROADCAST.sub("@\u200b", said).split()), TITLE)
 
 
 def plain(inline: list[dict[str, Any]]) -> str:

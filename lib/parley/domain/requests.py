@@ -35,7 +35,8 @@ class NewRequest:
     A request to be stored. `key` and `fingerprint` make it idempotent within (principal, route).
 
     `asked_by`: who asks, when it is for somebody else. `unless_busy`: not behind an earlier request of its session.
-    `coalesce`: may be answered together with its neighbours, when it waits as they do.
+    `files`: what came with it, by `id` and `name`. `coalesce`: may be answered together with its neighbours, when it
+    waits as they do.
     """
 
     id: UUID
@@ -54,6 +55,7 @@ class NewRequest:
     asked_by: UUID | None = None
     unless_busy: bool = False
     coalesce: bool = False
+    files: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,15 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A file that came with a message: its text, or why it was not read (`fault`, for the person)."""
+
+    name: str
+    text: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a turn in the journal; `started`, with its effect key, is an intent without a known outcome."""
 
@@ -80,6 +89,9 @@ class Turn:
     Of the session: `summary` of what was said up to `summarised_to`, which `history` follows; `tainted` once text of
     strangers was read in it. `forgets`: the session begins anew after this turn. `escalation`: why a person is wanted.
     `untold`: what of the progress log is written together with the end.
+
+    `files` came with the question and are named only; `known` were read earlier in the session. `since`: seconds since
+    the turn was begun.
     """
 
     request_id: UUID
@@ -97,6 +109,9 @@ class Turn:
     traceparent: str | None = None
     acted_at: datetime | None = None  # when the user last did something about it
     history: tuple[Message, ...] = ()
+    files: tuple[Mapping[str, Any], ...] = ()
+    known: tuple[Read, ...] = ()
+    since: float = 0.0
     journal: dict[int, Step] = field(default_factory=dict)
     summary: str = ""
     summarised_to: int = 0

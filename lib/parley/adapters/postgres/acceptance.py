@@ -3,6 +3,8 @@
 from typing import Literal
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from parley.adapters.postgres.actions import settle, supersede
 from parley.adapters.postgres.database import Database, Row, Transaction
 from parley.domain import actions, ids
@@ -65,7 +67,7 @@ class Acceptance:
             "id": new.id, "user_id": new.user_id, "source": new.source, "content": new.content, "context": new.context,
             "origin": new.origin, "thread": new.session.thread, "delivery": new.delivery, "asked_by": new.asked_by,
             "traceparent": new.traceparent, "on_busy": "coalesce" if new.coalesce else "enqueue",
-            "deadline": self._deadline, "nudge": self._nudge,
+            "files": Jsonb(list(new.files)), "deadline": self._deadline, "nudge": self._nudge,
         }  # fmt: skip
 
     def takes_part(self, thread: str, user_id: UUID) -> bool:

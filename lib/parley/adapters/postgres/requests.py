@@ -15,7 +15,7 @@ from parley.domain.delivery import Due
 from parley.domain.events import Emit
 from parley.domain.plan import Asked, Plan, inputs, last_resort
 from parley.domain.requests import TERMINAL
-from parley.domain.turn import Message, Step, Turn
+from parley.domain.turn import Message, Read, Step, Turn
 
 HISTORY = 60  # messages at most, beside the summary
 
@@ -67,7 +67,7 @@ class Requests(Acceptance, HeldTurns):
             if row["state"] == "requires_action":
                 expire_action(tx, row["id"])
             if row["on_busy"] == "coalesce":
-                row = {**row, "content": _together(tx, row)}
+                row = {**row, **_together(tx, row)}
             taken = tx.row(
                 "take_turn",
                 id=row["id"],
@@ -149,9 +149,13 @@ def _fixed(tx: Transaction, row: Row) -> Row:
     return answering
 
 
-def _together(tx: Transaction, row: Row) -> str:
-    """Give what was asked, all of it, in its order."""
-    return "\n\n".join([*(r["content"] for r in tx.rows("asked_together", id=row["id"])), row["content"]])
+def _together(tx: Transaction, row: Row) -> Row:
+    """Give what was asked, all of it, in its order, and the files that came with it."""
+    asked = [*tx.rows("asked_together", id=row["id"]), row]
+    return {
+        "content": "\n\n".join(one["content"] for one in asked),
+        "files": [file for one in asked for file in one["files"]],
+    }
 
 
 def _last_plan(tx: Transaction, row: Row) -> Plan:
@@ -190,4 +194,7 @@ def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
         summarised_to=row["summary_seq"],
         tainted=row["tainted"],
         acted_at=row["acted_at"],
+        files=tuple(row["files"]),
+        known=tuple(Read(**one) for one in row["known"] or ()),
+        since=(row["at"] - row["started_at"]).total_seconds() if row["started_at"] else 0.0,
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from parley.adapters.postgres.database import Database
 from parley.domain.delivery import Job
-from parley.streams import Begun
+from parley.streams import Begun, Titled
 
 STOPPED = {"type": "about:blank", "title": "Stopped by the user."}
 
@@ -63,6 +63,15 @@ class StreamRows:
         origin, person = place["origin"], place["person"]
         where = (str(origin.get("workspace") or ""), str(origin["conversation"]), str(origin["thread"]))
         return Begun(request_id, *where, person, origin.get("enterprise"), taken["ts"], taken["seq"])
+
+    def untitled(self, request_id: UUID) -> Titled | None:
+        """Give the thread of a question, once: of the first in a thread of a direct conversation with us."""
+        row = self._database.row("take_title", request_id=request_id)
+        if row is None:
+            return None
+        origin = row["origin"]
+        where = (str(origin.get("workspace") or ""), str(origin["conversation"]), str(origin["thread"]))
+        return Titled(*where, row["question"] or row["file"] or "", origin.get("enterprise"))
 
     def opened(self, begun: Begun, ts: str) -> bool:
         """Write down the message of a stream; False when the answer was posted meanwhile."""

@@ -1,7 +1,7 @@
 -- name: erase_requests
 -- The content goes, the row stays: that it was asked, when, and how it ended. Only what has ended is erased.
 update requests
-   set content = '', context = '{}', origin = null, thread = null, delivery = null, plan = null,
+   set content = '', files = '[]', context = '{}', origin = null, thread = null, delivery = null, plan = null,
        result = case when state = 'completed' then '{"erased": true}'::jsonb end,
        error = case when error is not null then jsonb_build_object('type', error->>'type', 'title', error->>'title') end,
        usage = null, erased_at = coalesce(erased_at, clock_timestamp()), version = version + 1,

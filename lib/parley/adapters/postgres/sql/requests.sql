@@ -53,9 +53,9 @@ returning next_seq - 1 as seq
 -- name: insert_request
 with stored as (
     insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
-                          asked_by, on_busy, deadline, due_at, events)
+                          asked_by, on_busy, files, deadline, due_at, events)
     values (%(id)s, %(session_id)s, %(seq)s, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s,
-            %(delivery)s, %(traceparent)s, %(asked_by)s, %(on_busy)s,
+            %(delivery)s, %(traceparent)s, %(asked_by)s, %(on_busy)s, %(files)s,
             clock_timestamp() + make_interval(secs => %(deadline)s),
             clock_timestamp() + make_interval(secs => %(nudge)s), 1)
     returning id
@@ -77,9 +77,9 @@ with took as (
     returning id
 ), stored as (
     insert into requests (id, session_id, seq, user_id, source, content, context, origin, thread, delivery, traceparent,
-                          asked_by, on_busy, deadline, due_at, events)
+                          asked_by, on_busy, files, deadline, due_at, events)
     select %(id)s, id, 1, %(user_id)s, %(source)s, %(content)s, %(context)s, %(origin)s, %(thread)s, %(delivery)s,
-           %(traceparent)s, %(asked_by)s, %(on_busy)s, clock_timestamp() + make_interval(secs => %(deadline)s),
+           %(traceparent)s, %(asked_by)s, %(on_busy)s, %(files)s, clock_timestamp() + make_interval(secs => %(deadline)s),
            clock_timestamp() + make_interval(secs => %(nudge)s), 1
       from begun
     returning id, session_id
@@ -100,6 +100,10 @@ select s.id, s.agent from sessions s
 select r.*, s.agent as session_agent, s.summary, s.summary_seq, s.tainted, clock_timestamp() as at,
        greatest(r.created_at, (select max(a.decided_at) from actions a where a.request_id = r.id)) as acted_at,
        clock_timestamp() > r.deadline as past_deadline,
+       (select jsonb_agg(f.output order by f.seq, f.step)
+          from (select e.seq, t.step, t.output from requests e join steps t on t.request_id = e.id and t.kind = 'file'
+                 where e.session_id = r.session_id and e.seq < r.seq and e.seq > s.forgot_seq
+                 order by e.seq desc, t.step limit 10) f) as known,
        coalesce(r.lease_until > clock_timestamp(), false) as leased,
        exists (select from requests e
                 where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null
@@ -133,7 +137,7 @@ update requests r
 returning a.id as answered_by
 
 -- name: asked_together
-select content from requests where answered_by = %(id)s order by seq
+select content, files from requests where answered_by = %(id)s order by seq
 
 -- name: end_set
 -- The others of a set end with the one that answers for them; `said`: what they asked stays in the conversation.
@@ -274,6 +278,7 @@ returning id, session_id, user_id, seq, content, traceparent, usage, on_busy, ev
        set agent = %(agent)s, tainted = %(tainted)s and not %(forgets)s,
            summary = case when %(forgets)s then '' else %(summary)s end,
            summary_seq = case when %(forgets)s then e.seq else %(summary_seq)s end,
+           forgot_seq = case when %(forgets)s then e.seq else s.forgot_seq end,
            input_tokens = s.input_tokens + coalesce((e.usage->>'input_tokens')::bigint, 0),
            output_tokens = s.output_tokens + coalesce((e.usage->>'output_tokens')::bigint, 0),
            updated_at = clock_timestamp()

@@ -50,6 +50,14 @@ on conflict (request_id, kind, part) do update set lease_until = excluded.lease_
    and coalesce(slack_messages.lease_until < clock_timestamp(), true)
 returning ts, seq
 
+-- name: take_title
+-- Threads with us alone have titles. The mark makes it one attempt for each thread, whatever comes twice.
+update requests r set titled = true
+ where r.id = %(request_id)s and r.thread is not null and r.origin->>'channel' = 'slack'
+   and starts_with(r.origin->>'conversation', 'D') and r.origin->>'thread' is not null
+   and not exists (select from requests t where t.thread = r.thread and t.titled)
+returning r.origin, left(r.content, 400) as question, r.files->0->>'name' as file
+
 -- name: stream_place
 select r.origin, (select split_part(u.value, ':', 2) from user_identities u
                    where u.user_id = r.user_id and u.kind = 'slack'
