@@ -106,6 +106,10 @@ deploy: stage ## deploy one function: make deploy FN=normalize
 migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=--list shows)
 	@$(PY) -m parley.adapters.postgres.migrate $(ARGS)
 
+.PHONY: roles
+roles: setup ## a role of DATABASE_URL for each function: ARGS=--list shows what each may do, --passwords prints their Secret
+	@$(PY) -m parley.adapters.postgres.roles $(ARGS)
+
 keys: setup ## API keys of DATABASE_URL: make keys ARGS="create --email you@example.org"
 	@$(PY) -m parley.api.keys $(or $(ARGS),list)
 

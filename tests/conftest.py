@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from parley.adapters.postgres import migrate
+from parley.adapters.postgres import migrate, roles
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.users import Users
@@ -56,6 +56,7 @@ def database_template(postgres_server: str) -> Iterator[str]:
     name = f"parley_template_{uuid.uuid4().hex[:12]}"
     _administer(postgres_server, f'create database "{name}"')
     migrate.apply(_at(postgres_server, name))
+    roles.apply(_at(postgres_server, name))
     yield name
     _administer(postgres_server, f'drop database "{name}" with (force)')
 

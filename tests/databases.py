@@ -1,5 +1,6 @@
 """Databases beside the one of a test: empty ones, and ones that a whole module shares."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+
+from parley.adapters.postgres import roles
 
 
 @contextmanager
@@ -16,6 +19,11 @@ def fresh(server: str, template: str = "template0") -> Iterator[str]:
     run(server, f'create database "{name}" template "{template}"')
     yield urlsplit(server)._replace(path=f"/{name}").geturl()
     run(server, f'drop database if exists "{name}" with (force)')
+
+
+def as_role(url: str, function: str) -> str:
+    """Give the URL by which a function signs in as its own role; a server of DATABASE_URL would ask for a password."""
+    return url if os.environ.get("DATABASE_URL") else roles.url_as(url, function)
 
 
 def run(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:

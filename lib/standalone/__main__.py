@@ -23,7 +23,7 @@ import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from parley import config, logs, runtime, serve
-from parley.adapters.postgres import migrate
+from parley.adapters.postgres import migrate, roles
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.ledger import Ledger
@@ -116,6 +116,8 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
         _take_over(url)
     port = chosen.port or host.free_ports(1)[0]
     broker_port = chosen.broker_port or host.free_ports(1, but={port})[0]
+    if not env.get("DATABASE_URL"):
+        env = {"DATABASE_ROLES": "true", **env}  # our own server asks for no passwords
     env = {**env, "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{broker_port}/parley/parley"}
     tools_at = host.free_ports(1, but={port, broker_port})[0]
     env = {"MCP_URLS": f"service-desk=http://127.0.0.1:{tools_at}/mcp", **env}
@@ -188,6 +190,7 @@ def prepare(url: str, root: Path, env: Mapping[str, str]) -> dict[str, int]:
         raise Misconfigured("DATABASE_URL: must be a postgresql:// URL") from None
     try:
         applied = migrate.apply(url)
+        roles.apply(url)
     except psycopg.Error as error:
         raise Misconfigured(f"DATABASE_URL: {str(error).splitlines()[0]}") from error
     return {"migrations": applied, "documents": _shelve(url, root, env)}

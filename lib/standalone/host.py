@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from parley import serve
+from parley.adapters.postgres.roles import url_as
 from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 from standalone.threads import uninterrupted
@@ -30,6 +31,13 @@ def names(root: Path) -> list[str]:
     return sorted(file.parent.name for file in (root / "functions").glob("*/func.py"))
 
 
+def own(name: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Give the settings of one function: with DATABASE_ROLES it signs in at the database as its own role."""
+    if env.get("DATABASE_ROLES", "").lower() not in ("true", "1"):
+        return dict(env)
+    return {**env, "DATABASE_URL": url_as(env["DATABASE_URL"], name)}
+
+
 def load(root: Path, name: str, env: Mapping[str, str]) -> Function:
     """Import one function's func.py under a name of its own, with its own environment."""
     path = root / "functions" / name / "func.py"
@@ -40,7 +48,7 @@ def load(root: Path, name: str, env: Mapping[str, str]) -> Function:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     function: Function = module.function
-    function.configure(env)
+    function.configure(own(name, env))
     return function
 
 
@@ -118,7 +126,7 @@ class Processes:
                 child.wait()
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        env = {**self.env, "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
+        env = {**own(name, self.env), "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
         path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         # The pipe ends with this process, however it dies: that is how a child learns of it. A terminal's Ctrl-C is for
         # this process only, which ends the children when they have nothing left to do.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser.stage import Stage
-from databases import fresh, run
+from databases import as_role, fresh, run
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from processes import FUNCTIONS, FunctionProcess
 
@@ -46,7 +46,8 @@ def stage(postgres_server, database_template, tmp_path_factory) -> Iterator[Stag
     log = tmp_path_factory.mktemp("page") / "log"
     with fresh(postgres_server, database_template) as url, LocalServer(keep) as broker:
         settings = {
-            "DATABASE_URL": url, "K_SINK": broker.url, "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "24",
+            "DATABASE_URL": as_role(url, "request-api"), "K_SINK": broker.url,
+            "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "24",
             "STREAM_SECONDS": "2", "CONFIG_DIR": str(FUNCTIONS.parent / "config"), "CALLS_PER_MINUTE": "100000",
             "CALLS_AT_ONCE": "1000",
         }  # fmt: skip

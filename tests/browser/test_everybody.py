@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser.stage import turns
-from databases import fresh
+from databases import as_role, fresh
 from playwright.sync_api import expect
 from processes import FUNCTIONS, FunctionProcess
 
@@ -112,7 +112,8 @@ def test_at_the_provider_of_ones_company(page, stage, postgres_server, database_
     with OpenIdProvider() as provider, fresh(postgres_server, database_template) as url:
         provider.claims = {"roles": ["parley-admin"], "email": "ann@example.org", "email_verified": True, "name": "Ann"}
         settings = {
-            "DATABASE_URL": url, "K_SINK": "http://127.0.0.1:9", "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "8",
+            "DATABASE_URL": as_role(url, "request-api"), "K_SINK": "http://127.0.0.1:9",
+            "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "8",
             "CONFIG_DIR": str(FUNCTIONS.parent / "config"), "OIDC_ISSUER": provider.issuer, "OIDC_AUDIENCE": "parley",
             "OIDC_CLIENT_ID": "page", "PUBLIC_URL": "$URL",
         }  # fmt: skip

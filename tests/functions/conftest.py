@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from databases import as_role
 
 from devkit.serving import LocalServer, Reply
 from parley import envelope, serve
@@ -26,7 +27,10 @@ def deliver(database_url):
             spec = importlib.util.spec_from_file_location("func", FUNCTIONS / f"deliver-{channel}" / "func.py")
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            own = {"DATABASE_URL": database_url, "CONFIG_DIR": str(FUNCTIONS.parent / "config")}
+            own = {
+                "DATABASE_URL": as_role(database_url, f"deliver-{channel}"),
+                "CONFIG_DIR": str(FUNCTIONS.parent / "config"),
+            }
             module.function.configure({**own, **settings})
             stack.callback(module.function.close)
             client = serve.application(module.function).test_client()

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from databases import as_role
 from shelves import Shelves
 
 from parley import envelope, serve
@@ -32,7 +33,8 @@ def function():
 
 @pytest.fixture
 def settings(database_url, broker):
-    return {"DATABASE_URL": database_url, "K_SINK": broker.url, "CONFIG_DIR": str(ROOT / "config"),
+    return {"DATABASE_URL": as_role(database_url, "agent-turn"), "K_SINK": broker.url,
+            "CONFIG_DIR": str(ROOT / "config"),
             "TOOL_SIGNING_KEY": "A" * 42 + "E"}  # fmt: skip
 
 

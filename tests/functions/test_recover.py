@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from databases import as_role
 
 from parley import envelope, serve
 from parley.domain.events import ResponseReady
@@ -30,7 +31,7 @@ def function():
 
 @pytest.fixture
 def settings(database_url, broker):
-    return {"DATABASE_URL": database_url, "K_SINK": broker.url}
+    return {"DATABASE_URL": as_role(database_url, "recover"), "K_SINK": broker.url}
 
 
 @pytest.fixture

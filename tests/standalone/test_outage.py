@@ -54,6 +54,7 @@ def test_what_is_accepted_during_an_outage_of_two_hours_is_answered_in_order(sta
     slack = stack.enter_context(SlackStandIn())
     [port] = free_ports(1)
     env = settings.environment(ROOT, tmp_path, {
+        "DATABASE_ROLES": "true",
         "DATABASE_URL": url, "K_SINK": f"http://127.0.0.1:{port}/parley/parley", "SLACK_API_URL": slack.api_url,
         "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.signing_secret,
     })  # fmt: skip

@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import yaml
+from databases import as_role
 from emptied import database_url, emptied_database
 from psycopg.rows import dict_row
 
@@ -73,7 +74,7 @@ def served():
 def desk_url(database, database_url, served):
     """The function mcp-service-desk, with the example's people in its tables."""
     ServiceDesk(database).load(PEOPLE)
-    env = {"DATABASE_URL": database_url, "TOOL_PUBLIC_KEY": tokens.public_of(KEY)}
+    env = {"DATABASE_URL": as_role(database_url, "mcp-service-desk"), "TOOL_PUBLIC_KEY": tokens.public_of(KEY)}
     function = host.load(ROOT, "mcp-service-desk", env)
     yield f"http://127.0.0.1:{served(serve.application(function))}/mcp"
     function.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from api.installed.answering import answering
-from databases import fresh
+from databases import as_role, fresh
 from processes import FUNCTIONS, ROOT, FunctionProcess, environment
 
 from devkit.oidc import OpenIdProvider
@@ -23,7 +23,8 @@ def running(request, postgres_server, database_template, tmp_path):
     """request-api with answers at once; gives the process and a token, which outlives the erasure of its user."""
     with fresh(postgres_server, database_template) as url, OpenIdProvider() as provider, answering(url) as broker:
         settings = {
-            "DATABASE_URL": url, "K_SINK": broker, "WEBHOOK_SIGNING_KEY": "k" * 32, "THREADS": "40",
+            "DATABASE_URL": as_role(url, "request-api"), "K_SINK": broker,
+            "WEBHOOK_SIGNING_KEY": "k" * 32, "THREADS": "40",
             "CALLS_PER_MINUTE": "1000000", "CALLS_AT_ONCE": "1000", "STREAM_SECONDS": "1",
             "OIDC_ISSUER": provider.issuer, "OIDC_AUDIENCE": provider.audience, "CONFIG_DIR": str(ROOT / "config"),
         }  # fmt: skip

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from databases import as_role
 from processes import FUNCTIONS, FunctionProcess
 
 from parley import envelope
@@ -69,7 +70,12 @@ class World:
 @contextmanager
 def serving(url, broker, log, **more):
     """request-api on this database."""
-    settings = {"DATABASE_URL": url, "K_SINK": broker, "WEBHOOK_SIGNING_KEY": SIGNING_KEY, "THREADS": "6"}
+    settings = {
+        "DATABASE_URL": as_role(url, "request-api"),
+        "K_SINK": broker,
+        "WEBHOOK_SIGNING_KEY": SIGNING_KEY,
+        "THREADS": "6",
+    }
     settings["CONFIG_DIR"] = str(FUNCTIONS.parent / "config")
     with FunctionProcess(FUNCTIONS / "request-api", log, **settings, **more) as process:
         yield process

@@ -6,7 +6,8 @@ Migrations: numbered SQL files, forward only, each applied once in a transaction
 
 Own code, forty lines, since none of the libraries fits: alembic brings SQLAlchemy, and yoyo keeps its lock in a table,
 where a killed process leaves it behind. Here two processes at the same time wait for each other on an advisory lock
-that ends with its transaction. A file that was changed after it was applied is refused.
+that ends with its transaction. A file that was changed after it was applied is refused. Afterwards the functions' roles
+get what they may do with the tables: see `roles`.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import LiteralString
 
 import psycopg
 
+from parley.adapters.postgres import roles
 from parley.adapters.postgres.database import checked
 from parley.errors import Misconfigured
 
@@ -116,6 +118,7 @@ def main(arguments: list[str], url: str | None) -> int:
                 print(f"{'applied ' + at[:19] if at else 'missing':28} {migration.name}")
             return 0
         count = apply(url, say=print)
+        roles.apply(url)
     except (Misconfigured, psycopg.OperationalError) as error:
         print(f"migrate: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2

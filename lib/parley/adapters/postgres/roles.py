@@ -1,0 +1,378 @@
+"""
+A database role for each function, which may do what that function does and nothing else.
+
+    python -m parley.adapters.postgres.roles               make the roles and grant what is declared below
+    python -m parley.adapters.postgres.roles --list        show what is declared
+    python -m parley.adapters.postgres.roles --passwords   give each role a new password, and print a Kubernetes Secret
+
+Migrating does the first, too, so that the grants fit the tables. A role is named after its function, such as
+`parley_agent_turn`, and has no password until somebody gives it one: until then every function may use one URL, that of
+the owner of the tables. The declaration is the whole of it: what is not in it is taken away, and the policies that hold
+for all roles only lift the row-level security that is there for `parley_api` (migration 0005). Who runs this needs the
+database's CREATEROLE, as for migrating.
+"""
+
+import argparse
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from parley.adapters.postgres.database import checked
+from parley.errors import Misconfigured
+
+EVERYBODY = "parley_functions"  # of whom every role below is a member
+Grants = Mapping[str, LiteralString]  # table: privileges, as GRANT takes them
+
+_LOCK = 7_233_917_002  # any number that nobody else on this server uses
+
+# Whoever locks a row must be allowed to update some column of it: its id, which what refers to it holds fast.
+_LOCKS: LiteralString = "select (id), update (id)"
+
+_SENDS: Grants = {
+    "sessions": _LOCKS,
+    "requests": "select (id, session_id, user_id, seq, content, result, error, traceparent, created_at, finished_at)",
+    "deliveries": "select, update",
+    "delivery_attempts": "select, insert, update",
+    "actions": "select",
+    "user_integrations": "select",
+    "endpoints": "select",
+    "circuits": "select, insert, update, delete",
+}
+# Whose address failed for good is told elsewhere, by a plan of that person's own.
+_TELLS: Grants = {
+    "deliveries": "select, insert, update",
+    "endpoints": "select, insert, update",
+    "users": "select (id, email, timezone, quiet_from, quiet_until)",
+    "user_identities": "select (user_id, kind, value, created_at)",
+    "suppressions": "select (kind, address, reason)",
+}
+_SUPPRESSES: Grants = {"suppressions": "select, insert, update"}
+_SLACK: Grants = {"slack_installations": "select, insert, update"}  # a token that is refreshed is written back
+_STANDS_IN: Grants = {
+    "heartbeats": "select, insert, update",
+    "requests": "select, update",
+    "deliveries": "select, insert, update",
+    "delivery_attempts": "select",
+    "actions": "select, update",
+    "circuits": "select",
+    "endpoints": "select",
+    "user_integrations": "select",
+    "sessions": "select, update",
+}
+# Ends a question that was given up, and tells its person.
+_ENDS: Grants = {
+    "requests": "select, update",
+    "request_events": "insert",
+    "messages": "select, insert",
+    "actions": "select, insert, update",
+    "steps": "select, insert, update",
+    "deliveries": "select, insert, update",
+    "delivery_attempts": "select",
+    "escalations": "select, insert, update",
+    "sessions": "select, update",
+    "users": "select",
+    "user_identities": "select",
+    "user_integrations": "select",
+    "endpoints": "select",
+    "suppressions": "select",
+}
+_ACCEPTS: Grants = {
+    "users": "select, insert, update",
+    "user_identities": "select, insert",
+    "sessions": "select, insert, update",
+    "requests": "select, insert, update",
+    "request_events": "select, insert",
+    "request_feedback": "select, insert, update",
+    "idempotency_keys": "select, insert, update",
+}
+
+
+def _together(*parts: Grants) -> dict[str, LiteralString]:
+    """Later parts say the whole of what may be done with a table."""
+    return {table: privileges for part in parts for table, privileges in part.items()}
+
+
+GRANTS: Mapping[str, Grants] = {
+    "slack-ingest": _SLACK,
+    "request-api": _together(
+        _ENDS,
+        _STANDS_IN,
+        _ACCEPTS,
+        _SLACK,
+        {
+            "sessions": "select, insert, update, delete",
+            "user_identities": "select, insert, delete",
+            "user_integrations": "select, insert, update, delete",
+            "endpoints": "select, insert, update",
+            "circuits": "select, insert, update, delete",
+            "api_keys": "select, insert, update, delete",
+            "audit_log": "select, insert",
+            "rate_limits": "select, insert, update, delete",
+            "dead_letters": "select, update, delete",
+            "slack_installations": "select, insert, update, delete",
+            # A person's data is erased here.
+            "actions": "select, insert, update, delete",
+            "delivery_attempts": "select, update",
+            "escalations": "select, insert, update, delete",
+            "idempotency_keys": "select, insert, update, delete",
+            "messages": "select, insert, delete",
+            "request_events": "select, insert, delete",
+            "request_feedback": "select, insert, update, delete",
+            "slack_messages": "select, delete",
+            "spool": "select, delete",
+            "steps": "select, insert, update, delete",
+            "suppressions": "select, insert, update, delete",
+            "token_usage": "select, delete",
+            "desk_employees": "select, delete",
+            "desk_laptops": "select",
+            "desk_tickets": "select",
+        },
+    ),
+    "normalize": _together(
+        _ENDS,
+        _ACCEPTS,
+        {"user_integrations": "select, insert, update", "slack_installations": "select, insert, update, delete"},
+    ),
+    "agent-turn": _together(
+        _STANDS_IN,
+        _ENDS,
+        {
+            "token_usage": "select, insert, update",
+            "users": "select, update (id)",  # locked while tokens are reserved
+            "knowledge_bases": "select",
+            "knowledge_models": "select",
+            "knowledge_documents": "select",
+            "knowledge_chunks": "select",
+            "knowledge_words": "select",
+        },
+    ),
+    "deliver-slack": _together(
+        _SENDS,
+        _SLACK,
+        {
+            "slack_messages": "select, insert, update, delete",
+            "paces": "select, insert, update",
+            # Who stops an answer while it is written cancels its request.
+            "sessions": "select, update (id)",
+            "requests": "select, update (state, error, result, cancel_requested, events, due_at, finished_at, version,"
+            " updated_at)",
+            "request_events": "select, insert",
+            "messages": "insert",
+            "actions": "select, update",
+            "user_identities": "select (user_id, kind, value)",
+        },
+    ),
+    "deliver-email": _together(_SENDS, _SUPPRESSES),
+    "deliver-sms": _together(_SENDS, _SUPPRESSES),
+    "deliver-webhook": _together(_SENDS, _TELLS),
+    "deliver-teams": _together(_SENDS, _TELLS),
+    "deliver-test": _SENDS,
+    "recover": _together(
+        _STANDS_IN,
+        _ENDS,
+        _SLACK,
+        {
+            "dead_letters": "select, insert, update, delete",
+            "requests": "select, update, delete",
+            "sessions": "select, update, delete",
+            "idempotency_keys": "select, update (key), delete",
+            "api_keys": "select (id, kind, revoked_at, expires_at), update (id), delete",
+            "audit_log": "select (id, created_at), update (id), delete",
+            "rate_limits": "select, update, delete",
+            "paces": "select, update, delete",
+        },
+    ),
+    "mcp-service-desk": {
+        "desk_employees": "select",
+        "desk_laptops": "select",
+        "desk_tickets": "select, insert, update",
+        "desk_effects": "select, insert",
+    },
+}
+
+
+def role(function: str) -> str:
+    """Give the name of a function's role."""
+    return f"parley_{function.replace('-', '_')}"
+
+
+def url_as(url: str, function: str, password: str = "") -> str:
+    """Give the URL by which a function signs in as its role, where others do with `url`. Raises Misconfigured."""
+    parts = urlsplit(checked(url))
+    if not parts.scheme:
+        raise Misconfigured("DATABASE_URL: must be a postgresql:// URL")
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{role(function)}{':' + password if password else ''}@{place}").geturl()
+
+
+def apply(url: str) -> int:
+    """Make the roles that are missing and let each do what is declared. Returns for how many tables that changed."""
+    with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-roles") as connection:
+        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        for name in (EVERYBODY, *map(role, GRANTS)):
+            connection.execute(_made(name))
+        connection.execute(_API)
+        return _grant(connection)
+
+
+def granted(connection: psycopg.Connection) -> dict[str, dict[str, set[str]]]:
+    """Give what the roles may do in this database: role, table, and `select` or `select (column)`, and so on."""
+    found: dict[str, dict[str, set[str]]] = {role(function): {} for function in GRANTS}
+    for name, table, privilege, column in connection.execute(_GRANTED, (list(found), list(found))):
+        found[name].setdefault(table, set()).add(f"{privilege} ({column})" if column else privilege)
+    return found
+
+
+def declared() -> dict[str, dict[str, set[str]]]:
+    """Give what they should be allowed, in the same form."""
+    everywhere: Grants = {"schema_migrations": "select (version)"}
+    return {
+        role(function): {table: set(_single(text)) for table, text in {**grants, **everywhere}.items()}
+        for function, grants in GRANTS.items()
+    }
+
+
+def _single(privileges: str) -> Iterator[str]:
+    for verb, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?", privileges):
+        yield from (f"{verb} ({column.strip()})" for column in columns.split(",")) if columns else (verb,)
+
+
+def _grant(connection: psycopg.Connection) -> int:
+    wanted, found, changed = declared(), granted(connection), 0
+    for name, tables in wanted.items():
+        for table in tables.keys() | found[name].keys():
+            if tables.get(table, set()) == found[name].get(table, set()):
+                continue
+            names = {"table": sql.Identifier(table), "role": sql.Identifier(name)}
+            connection.execute(sql.SQL("revoke all on {table} from {role}").format(**names))
+            for one in sorted(tables.get(table, ())):
+                verb, _, column = one.partition(" ")
+                what = [sql.SQL(verb), *([sql.SQL("({})").format(sql.Identifier(column[1:-1]))] if column else [])]
+                connection.execute(
+                    sql.SQL("grant {what} on {table} to {role}").format(what=sql.SQL(" ").join(what), **names)
+                )
+            changed += 1
+    for (table,) in connection.execute(_WALLED, (EVERYBODY,)).fetchall():
+        connection.execute(_LIFTED.format(table=sql.Identifier(table), everybody=sql.Identifier(EVERYBODY)))
+        changed += 1
+    return changed
+
+
+def _made(name: str) -> sql.Composed:
+    # Roles belong to the server and not to one database: two databases at once may both try.
+    return sql.SQL(
+        """do $$ begin
+            if not exists (select from pg_roles where rolname = {name}) then
+                create role {role} {login};
+            end if;
+        exception when duplicate_object or unique_violation then null;
+        end $$;
+        do $$ begin
+            if {name} <> {everybody} and not pg_has_role({name}, {everybody}, 'usage') then
+                grant {group} to {role};
+            end if;
+        exception when unique_violation then null;
+        end $$"""
+    ).format(
+        name=name,
+        everybody=EVERYBODY,
+        role=sql.Identifier(name),
+        group=sql.Identifier(EVERYBODY),
+        login=sql.SQL("nologin" if name == EVERYBODY else "login"),
+    )
+
+
+# The wall of request-api: it becomes parley_api while it answers somebody, and has nothing of it otherwise.
+_API: LiteralString = """
+do $$ begin
+    if not pg_has_role('parley_request_api', 'parley_api', 'member') then
+        if current_setting('server_version_num')::int < 160000 then
+            alter role parley_request_api noinherit;
+            grant parley_functions, parley_api to parley_request_api;
+        else
+            grant parley_api to parley_request_api with inherit false, set true;
+        end if;
+    end if;
+exception when unique_violation then null;
+end $$
+"""
+
+_GRANTED: LiteralString = """
+select r.rolname, c.relname, lower(a.privilege_type), null
+  from pg_class c, aclexplode(c.relacl) a join pg_roles r on r.oid = a.grantee
+ where c.relnamespace = 'public'::regnamespace and r.rolname = any(%s)
+union all
+select r.rolname, c.relname, lower(a.privilege_type), t.attname
+  from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a join pg_roles r on r.oid = a.grantee
+ where c.relnamespace = 'public'::regnamespace and not t.attisdropped and r.rolname = any(%s)
+"""
+
+# Tables with row-level security that would hide everything from the functions, too.
+_WALLED: LiteralString = """
+select c.relname from pg_class c
+ where c.relnamespace = 'public'::regnamespace and c.relrowsecurity
+   and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'functions'
+                                             and %s::regrole = any(p.polroles))
+"""
+
+_LIFTED = sql.SQL("create policy functions on {table} to {everybody} using (true) with check (true)")
+
+
+def give_passwords(url: str) -> dict[str, str]:
+    """Give each role a new password; returns the URL of each function."""
+    urls = {}
+    with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-roles") as connection:
+        for function in GRANTS:
+            password = secrets.token_urlsafe(32)
+            statement = sql.SQL("alter role {} login password {}").format(sql.Identifier(role(function)), password)
+            connection.execute(statement)
+            urls[function] = url_as(url, function, password)
+    return urls
+
+
+def main(arguments: Sequence[str], url: str | None) -> int:
+    """Run the command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="roles", description="A database role for each function.")
+    parser.add_argument("--list", action="store_true", help="show what each may do")
+    parser.add_argument("--passwords", action="store_true", help="give each a new one; prints a Kubernetes Secret")
+    options = parser.parse_args(arguments)
+    if options.list:
+        for function, grants in GRANTS.items():
+            print(function, *(f"  {table:20} {privileges}" for table, privileges in sorted(grants.items())), sep="\n")
+        return 0
+    if not url:
+        print("DATABASE_URL: required, not set", file=sys.stderr)
+        return 2
+    try:
+        changed = apply(url)
+        if options.passwords:
+            print(_secret({"url": url, **give_passwords(url)}))
+        else:
+            print(f"{changed} changed" if changed else "nothing to change")
+    except (Misconfigured, psycopg.Error) as error:
+        print(f"roles: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _secret(urls: Mapping[str, str]) -> str:
+    lines = [
+        "apiVersion: v1",
+        "kind: Secret",
+        "metadata:",
+        "  name: parley-database",
+        "  namespace: parley",
+        "stringData:",
+    ]
+    return "\n".join([*lines, *(f"  {function}: {url}" for function, url in sorted(urls.items()))])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ.get("DATABASE_URL")))
