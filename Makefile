@@ -103,27 +103,27 @@ stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
 deploy: stage ## deploy one function: make deploy FN=normalize
 	kn func deploy --path .build/$(FN)
 
-migrate: setup ## bring the database of DATABASE_URL to the newest schema (ARGS=--list shows)
-	@$(PY) -m parley.adapters.postgres.migrate $(ARGS)
+migrate: setup ## bring the database to the newest schema (ARGS=--list shows): of DATABASE_URL, else of `make run`, as below
+	@$(PY) -m standalone.here parley.adapters.postgres.migrate $(ARGS)
 
 .PHONY: roles
-roles: setup ## a role of DATABASE_URL for each function: ARGS=--list shows what each may do, --passwords prints their Secret
-	@$(PY) -m parley.adapters.postgres.roles $(ARGS)
+roles: setup ## a database role for each function: ARGS=--list shows what each may do, --passwords prints their Secret
+	@$(PY) -m standalone.here parley.adapters.postgres.roles $(ARGS)
 
-keys: setup ## API keys of DATABASE_URL: make keys ARGS="create --email you@example.org"
-	@$(PY) -m parley.api.keys $(or $(ARGS),list)
+keys: setup ## API keys: make keys ARGS="create --email you@example.org"
+	@$(PY) -m standalone.here parley.api.keys $(or $(ARGS),list)
 
-knowledge: setup ## knowledge bases of DATABASE_URL: make knowledge ARGS="load config/knowledge/it-desk", "list", "search BASE QUESTION"
-	@$(PY) -m parley.knowledge $(or $(ARGS),list)
+knowledge: setup ## knowledge bases: make knowledge ARGS="load config/knowledge/it-desk", "list", "search BASE QUESTION"
+	@$(PY) -m standalone.here parley.knowledge $(or $(ARGS),list)
 
 admin-key: setup ## the first admin key: make admin-key EMAIL=you@example.org (CLUSTER=1: in the cluster of kubectl)
 	@CLUSTER=$(CLUSTER) sh lib/devkit/admin_key.sh "$(EMAIL)"
 
 suppressed: setup ## who is not written to any more: make suppressed ARGS="list", "lift email ADDRESS", "add sms NUMBER"
-	@$(PY) -m parley.suppressed $(or $(ARGS),list)
+	@$(PY) -m standalone.here parley.suppressed $(or $(ARGS),list)
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
-	@$(PY) -m parley.dead_letters $(or $(ARGS),list)
+	@$(PY) -m standalone.here parley.dead_letters $(or $(ARGS),list)
 
 lock: setup-tests ## pin every version anew (ARGS=--upgrade takes newer ones)
 	@$(PY) -m devkit.lock $(ARGS)

@@ -6,12 +6,7 @@ email=$1
 namespace=${NAMESPACE:-parley}
 
 if [ -z "${CLUSTER:-}" ]; then
-    running=${PARLEY_HOME:-.parley}/running.json
-    if [ -z "${DATABASE_URL:-}" ] && [ -f "$running" ]; then
-        DATABASE_URL=$(.venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))["database"])' "$running")
-        export DATABASE_URL
-    fi
-    exec env PYTHONPATH=lib .venv/bin/python -m parley.api.keys create --email "$email" --role admin --name first
+    exec env PYTHONPATH=lib .venv/bin/python -m standalone.here parley.api.keys create --email "$email" --role admin --name first
 fi
 
 kubectl=${KUBECTL:-kubectl}

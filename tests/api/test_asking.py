@@ -149,6 +149,16 @@ def test_everything_that_was_said_is_kept(ann, rows):
     assert row["context"] == body["context"]
 
 
+def test_a_channel_that_there_is_not_is_refused(ann, rows, problem):
+    """With its place, and with those that there are: misspelt, its answer would go nowhere."""
+    got = ann("POST", REQUESTS, {"content": "Hi", "delivery": {"channels": ["email", "emial"]}})
+
+    [error] = problem(got, "invalid", 422)["errors"]
+    assert error["pointer"] == "/delivery/channels/1"
+    assert "email" in error["detail"]
+    assert rows("select id from requests") == []
+
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

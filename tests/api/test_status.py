@@ -136,3 +136,20 @@ def test_owner_and_lease_are_nobodys_business(ann, asked):
         "request_id", "session_id", "status", "version", "attempt", "answered_by", "queue_position",
         "requires_action", "created_at", "started_at", "finished_at", "deadline", "links",
     }  # fmt: skip
+
+
+def test_a_conversation_is_read_by_one_call(ann, answer, caller):
+    """With `results` a list of one's own has what came of them, until it is erased; others' are nobody's to read so."""
+    asked = [ann.ask().get_json()["request_id"] for _ in range(3)]
+    answer(asked[0])
+    answer(asked[1])
+    ann("DELETE", f"/api/v1/requests/{asked[1]}")
+    owner = ann.get("/api/v1/me").get_json()["user_id"]
+
+    whole = ann.get("/api/v1/requests?results=true").get_json()["items"]
+    bare = ann.get("/api/v1/requests").get_json()["items"]
+    seen = caller("root@example.org", role="admin").get(f"/api/v1/requests?results=true&user_id={owner}").get_json()
+
+    assert [one["result"] and one["result"]["text"] for one in whole] == [None, None, "Four years."]
+    assert [one["result"] for one in bare] == [None] * 3
+    assert [(one["content"], one["result"]) for one in seen["items"]] == [(None, None)] * 3

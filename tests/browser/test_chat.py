@@ -80,17 +80,20 @@ def test_a_stream_that_is_cut_goes_on_without_gap_or_repeat(ann, stage):
 
 
 def test_what_was_said_is_there_again_after_a_reload(ann, stage):
-    """Also an answer that is on its way."""
+    """Also an answer that is on its way; all that has ended by one call."""
     stage.take(stage.asked(ann, QUESTION)).answer("Three years.")
     turns(ann, 1)
     played = stage.take(stage.asked(ann, "And in the Americas?"))
     played.say("Four ")
     expect(ann.locator(".answer").last).to_have_text("Four")
 
+    asked = []
+    ann.on("request", lambda request: asked.append(request.url) if "/requests" in request.url else None)
     ann.reload()
 
     expect(ann.locator(".bubble")).to_contain_text([QUESTION, "And in the Americas?"])
     expect(ann.locator(".answer")).to_have_text(["Three years.", "Four"])
+    assert [url for url in asked if not url.endswith("/events")] == asked[:1]
     played.answer("Four years.")
     turns(ann, 2)
     expect(ann.get_by_role("navigation", name="Conversations")).to_contain_text(QUESTION)

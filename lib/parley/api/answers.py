@@ -129,6 +129,8 @@ class RequestItem(RequestStatus):
     user_id: UUID
     source: Source
     content: str | None = Field(description="What was asked; null for those who may not read it.")
+    result: AnswerText | None = Field(default=None, description="With `results`: what came of it, until it is erased.")
+    error: Ending | None = None
 
 
 class RequestPage(Model):

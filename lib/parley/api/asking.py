@@ -1,6 +1,7 @@
 """Asking: store the question once, nudge, and wait as long as the caller wishes."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,11 +70,23 @@ def _within_budget(desk: Desk, who: Principal) -> None:
         raise Problem("budget-spent", f"Ask again from {resets.isoformat()}.", headers={"Retry-After": str(seconds)})
 
 
+def _known(desk: Desk, channels: Sequence[str] | None) -> None:
+    """Refuse a channel that there is not: its answer would go nowhere. Raises Problem."""
+    known = desk.defaults().channels
+    wrong = [number for number, channel in enumerate(channels or ()) if channel not in known]
+    if wrong:
+        said = f"there is no such channel: {', '.join(sorted(known))}"
+        raise Problem(
+            "invalid", errors=[{"pointer": f"/delivery/channels/{number}", "detail": said} for number in wrong]
+        )
+
+
 def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
     ask = call.body
     _within_budget(desk, who)
     if ask.delivery and ask.delivery.critical and who.role not in ("service", "admin"):
         raise Problem("forbidden", detail="Only a service or an admin may call an answer critical.")
+    _known(desk, ask.delivery.channels if ask.delivery else None)
     new = NewRequest(
         id=ids.new(),
         user_id=who.user_id,

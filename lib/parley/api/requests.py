@@ -24,6 +24,7 @@ class Wanted(Page):
     session_id: Annotated[UUID | None, Field(description="Only those of this conversation.")] = None
     status: Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"] | None = None
     user_id: Annotated[str | None, Field(max_length=36, description="Whose: `me`, or for staff an id or `all`.")] = None
+    results: Annotated[bool, Field(description="Also what came of your own: a conversation by one call.")] = False
 
 
 def list_(desk: Desk, call: Call) -> Answer:
@@ -34,9 +35,8 @@ def list_(desk: Desk, call: Call) -> Answer:
     if everybody and who.role not in access.STAFF_ROLES:
         raise Problem("forbidden", detail="Only staff sees everybody's.")
     user_id = None if everybody else desk.person(who, wanted.user_id or "me", "see")
-    rows = desk.views.requests(
-        user_id=user_id, session_id=wanted.session_id, state=wanted.status, before=before, limit=wanted.limit + 1
-    )
+    chosen = {"session_id": wanted.session_id, "state": wanted.status, "results": wanted.results}
+    rows = desk.views.requests(user_id=user_id, before=before, limit=wanted.limit + 1, **chosen)
     own = [row for row in rows if access.is_own(who, row)]
     return page(call, rows, lambda row: views.item(row, readable=row in own), lambda row: (row["id"],))
 

@@ -43,8 +43,8 @@ def result(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def item(row: Mapping[str, Any], *, readable: bool) -> dict[str, Any]:
     """Give a request of a list."""
-    content = row["content"] if readable else None
-    return {**status(row), "user_id": str(row["user_id"]), "source": row["source"], "content": content}
+    said = {name: row[name] if readable else None for name in ("content", "result", "error")}
+    return {**status(row), "user_id": str(row["user_id"]), "source": row["source"], **said}
 
 
 def session(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,12 +118,18 @@ class Views:
         return self._database.row("request_view", id=request_id)
 
     def requests(
-        self, *, user_id: UUID | None, session_id: UUID | None, state: str | None, before: UUID | None, limit: int
+        self,
+        *,
+        user_id: UUID | None,
+        session_id: UUID | None,
+        state: str | None,
+        before: UUID | None,
+        limit: int,
+        results: bool = False,
     ) -> list[Row]:
-        """Give the newest requests, of one user or of all."""
-        return self._database.rows(
-            "list_requests", user_id=user_id, session_id=session_id, state=state, before=before, limit=limit
-        )
+        """Give the newest requests, of one user or of all; with `results`, what came of them, unless it was erased."""
+        wanted = {"user_id": user_id, "session_id": session_id, "state": state, "before": before}
+        return self._database.rows("list_requests", **wanted, limit=limit, results=results)
 
     def versions(self, request_ids: Iterable[UUID]) -> dict[UUID, tuple[int, str]]:
         """Give version and state of many requests in one query."""

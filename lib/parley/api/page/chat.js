@@ -37,7 +37,7 @@ async function show(chosen, { push = true } = {}) {
 const open = new Set();
 
 async function recall(sessionId, before = "") {
-  const page = await get(`/requests?session_id=${sessionId}&limit=20${before}`);
+  const page = await get(`/requests?session_id=${sessionId}&limit=20&results=true${before}`);
   if (session?.session_id !== sessionId) return;
   const made = page.items.toReversed().map((item) => [item, new Turn(item.content ?? "", changed)]);
   const top = turns.firstElementChild;
@@ -48,7 +48,7 @@ async function recall(sessionId, before = "") {
   turns.prepend(...[earlier, ...made.map(([, turn]) => turn.element)].filter(Boolean));
   if (!top) toLast();
   for (const [item, turn] of made) {
-    if (ENDS.has(item.status)) turn.load(item.request_id);
+    if (ENDS.has(item.status)) turn.show(item);
     else run(turn, item.request_id);
   }
 }

@@ -38,12 +38,18 @@ export class Turn {
     });
   }
 
-  /** Show what is known of a request that has ended, or follow it. */
-  async load(known = this.id) {
-    this.id = known;
+  /** Show a request of a list that has ended. */
+  show({ request_id, status, result, error }) {
+    this.id = request_id;
+    if (result || error || status === "cancelled") this.end(status, result, error);
+    else this.end("failed", null, { title: "It was erased." });
+  }
+
+  /** Show what has become of the request, or go on to follow it. */
+  async load() {
     try {
-      const found = await get(`/requests/${known}/result`);
-      if (!ENDS.has(found.status)) return this.follow(known);
+      const found = await get(`/requests/${this.id}/result`);
+      if (!ENDS.has(found.status)) return this.follow(this.id);
       this.end(found.status, found.result, found.error);
     } catch (problem) {
       this.end("failed", null, { title: problem.status === 410 ? "It was erased." : problem.message });

@@ -74,6 +74,8 @@ select r.id, r.session_id, r.user_id, r.asked_by, r.seq, r.source, r.content, r.
 -- The newest first: ids sort by time.
 select r.id, r.session_id, r.user_id, r.asked_by, r.seq, r.source, r.content, r.state, r.version, r.attempt,
        r.created_at, r.started_at, r.finished_at, r.deadline, r.answered_by,
+       case when %(results)s and r.erased_at is null then r.result end as result,
+       case when %(results)s and r.erased_at is null then r.error end as error,
        case when r.due_at is null then 0
             else (select count(*) from requests e
                    where e.session_id = r.session_id and e.seq < r.seq and e.due_at is not null) end as queue_position
