@@ -56,7 +56,7 @@ class Settings:
     port: Annotated[int, config.Range(0, 65535)] = 8080
     broker_port: Annotated[int, config.Range(0, 65535)] = 8081
     address: str = "127.0.0.1"
-    threads: int = 64  # most of them wait for answers
+    threads: int = 224  # nearly all of them for those who wait for an answer; each starts when it is needed
     log_level: logs.Level = "WARNING"
     tick_seconds: float | None = None
     broker_scale: float = 1.0
@@ -123,8 +123,7 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     env = {"MCP_URLS": f"service-desk=http://127.0.0.1:{tools_at}/mcp", **env}
     key = "" if chosen.k_service else key_of(folder, url, chosen.api_user)
     start = _start_processes if processes else _start_in_process
-    own = env if processes else {"THREADS": str(chosen.threads), **env}
-    functions, subscribers = start(stack, own, port, broker_port, tools_at)
+    functions, subscribers = start(stack, env, port, broker_port, tools_at, str(chosen.threads))
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))
     broker = Broker(wiring, subscribers, PostgresSpool(url), scale=chosen.broker_scale, copies=chosen.broker_copies)
     ingress = ingress_app(broker)
@@ -237,21 +236,22 @@ def _take_over(url: str) -> None:
 
 
 def _start_in_process(
-    stack: ExitStack, env: Mapping[str, str], _port: int, _broker_port: int, tools_at: int
+    stack: ExitStack, env: Mapping[str, str], _port: int, _broker_port: int, tools_at: int, threads: str
 ) -> tuple[host.InProcess, dict[str, WsgiSubscriber]]:
-    running = host.InProcess.start(ROOT, env)
+    running = host.InProcess.start(ROOT, {"THREADS": threads, **env})
     stack.callback(running.stop)
     stack.enter_context(_served(running.apps[TOOLS], tools_at))
     return running, {name: WsgiSubscriber(app) for name, app in running.apps.items()}
 
 
 def _start_processes(
-    stack: ExitStack, env: Mapping[str, str], port: int, broker_port: int, tools_at: int
+    stack: ExitStack, env: Mapping[str, str], port: int, broker_port: int, tools_at: int, threads: str
 ) -> tuple[host.Processes, dict[str, HttpSubscriber]]:
     names = host.names(ROOT)
     ports = dict(zip(names, host.free_ports(len(names), but={port, broker_port, tools_at}), strict=True))
     ports |= {"request-api": port, TOOLS: tools_at}
-    running = host.Processes(ROOT, {"THREADS": "8", "LOG_LEVEL": "WARNING", **env}, ports)
+    own = {name: {"THREADS": threads if name == "request-api" else "8"} for name in names}
+    running = host.Processes(ROOT, {"LOG_LEVEL": "WARNING", **env}, ports, own)
     stack.callback(running.stop)
     running.start()
     return running, {name: HttpSubscriber(f"http://127.0.0.1:{at}/") for name, at in ports.items()}

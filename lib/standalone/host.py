@@ -83,6 +83,7 @@ class Processes:
     root: Path
     env: Mapping[str, str]
     ports: dict[str, int]
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # what one of them has of its own
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
@@ -126,7 +127,7 @@ class Processes:
                 child.wait()
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        env = {**own(name, self.env), "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
+        env = {**self.own.get(name, {}), **own(name, self.env), "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
         path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         # The pipe ends with this process, however it dies: that is how a child learns of it. A terminal's Ctrl-C is for
         # this process only, which ends the children when they have nothing left to do.

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import select
 import socket
 import statistics
 import tempfile
@@ -114,6 +115,11 @@ def held(door: Door, waiters: int, streams: int) -> list[socket.socket]:
     return opened
 
 
+def early(sockets: list[socket.socket]) -> int:
+    """How many waiters have been told something already: a call that is held says nothing."""
+    return len(select.select(sockets, [], [], 0)[0])
+
+
 def checked(door: Door, count: int) -> list[float]:
     """Milliseconds of health checks, readiness and liveness by turns, each on a connection of its own."""
     found = []
@@ -138,8 +144,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--waiters", type=int, default=150)
-    parser.add_argument("--streams", type=int, default=50)
+    parser.add_argument("--waiters", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as door:
         until(lambda: door.process.get("/health/readiness").status_code == 200)
@@ -154,10 +160,10 @@ def main() -> None:
         print(f"idle: {door.memory():.0f} MB, {door.threads()} threads, health p50 {statistics.median(idle):.1f} ms")
         sockets = held(door, options.waiters, options.streams)
         until(lambda: door.threads() >= options.waiters + options.streams)
-        time.sleep(2)
         checks = checked(door, 200)
         print(
-            f"{options.waiters} waiters, {options.streams} streams: {door.memory():.0f} MB, {door.threads()} threads,"
+            f"{options.waiters} waiters, {early(sockets[: options.waiters])} of them answered early,"
+            f" {options.streams} streams: {door.memory():.0f} MB, {door.threads()} threads,"
             f" health p50 {at(checks, 0.5):.1f} ms, p99 {at(checks, 0.99):.1f} ms, worst {checks[-1]:.1f} ms"
         )
         for one in sockets:

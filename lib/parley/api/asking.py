@@ -70,10 +70,10 @@ def _within_budget(desk: Desk, who: Principal) -> None:
         raise Problem("budget-spent", f"Ask again from {resets.isoformat()}.", headers={"Retry-After": str(seconds)})
 
 
-def _known(desk: Desk, channels: Sequence[str] | None) -> None:
+def _known(desk: Desk, channels: Sequence[str]) -> None:
     """Refuse a channel that there is not: its answer would go nowhere. Raises Problem."""
     known = desk.defaults().channels
-    wrong = [number for number, channel in enumerate(channels or ()) if channel not in known]
+    wrong = [number for number, channel in enumerate(channels) if channel not in known]
     if wrong:
         said = f"there is no such channel: {', '.join(sorted(known))}"
         raise Problem(
@@ -86,7 +86,8 @@ def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
     _within_budget(desk, who)
     if ask.delivery and ask.delivery.critical and who.role not in ("service", "admin"):
         raise Problem("forbidden", detail="Only a service or an admin may call an answer critical.")
-    _known(desk, ask.delivery.channels if ask.delivery else None)
+    if ask.delivery and ask.delivery.channels:
+        _known(desk, ask.delivery.channels)
     new = NewRequest(
         id=ids.new(),
         user_id=who.user_id,
