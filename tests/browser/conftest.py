@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def stage(postgres_server, database_template, tmp_path_factory) -> Iterator[Stage]:
-    """request-api with a broker that keeps what it is given; each stream is cut after two seconds."""
+    """request-api with a broker that keeps what it is given; each stream is cut after a second."""
     events: list[envelope.Event] = []
 
     def keep(request):
@@ -48,7 +48,7 @@ def stage(postgres_server, database_template, tmp_path_factory) -> Iterator[Stag
         settings = {
             "DATABASE_URL": as_role(url, "request-api"), "K_SINK": broker.url,
             "WEBHOOK_SIGNING_KEY": "a signing key", "THREADS": "24",
-            "STREAM_SECONDS": "2", "CONFIG_DIR": str(FUNCTIONS.parent / "config"), "CALLS_PER_MINUTE": "100000",
+            "STREAM_SECONDS": "1", "CONFIG_DIR": str(FUNCTIONS.parent / "config"), "CALLS_PER_MINUTE": "100000",
             "CALLS_AT_ONCE": "1000",
         }  # fmt: skip
         database = Database(url, name="test")

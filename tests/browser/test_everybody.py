@@ -123,3 +123,4 @@ def test_at_the_provider_of_ones_company(page, stage, postgres_server, database_
 
             page.wait_for_url(f"{process.url}/console")
             expect(page.locator("#me")).to_have_text("ann@example.org · admin")
+            page.close()  # before the server that it asks
