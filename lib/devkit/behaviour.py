@@ -11,6 +11,7 @@ A rule looks at nothing but the prompt, so whoever asks twice, or goes on after 
     then, one of
     say: TEXT           with $0, $1 … of `seen` or `asked`
     call: NAME          with `arguments`; a value {found: REGEX} is looked up in the results of functions
+    calls: [{call: NAME, arguments: …}, …]   several at once
     fail: STATUS        an HTTP status
 """
 
@@ -42,10 +43,15 @@ class Behaviour:
     def _done(self, rule: Rule, prompt: "Prompt", found: str) -> Said | Broken:
         if "fail" in rule:
             return Broken(rule["fail"])
-        if "call" in rule:
-            arguments = {name: prompt.looked_up(value) for name, value in rule.get("arguments", {}).items()}
-            return Said(calls=(Call(rule["call"], json.dumps(arguments)),), delay=self._delay)
+        if "call" in rule or "calls" in rule:
+            calls = tuple(self._call(one, prompt) for one in rule.get("calls", [rule]))
+            return Said(calls=calls, delay=self._delay)
         return Said(str(rule["say"]).replace("$0", found), delay=self._delay)
+
+    @staticmethod
+    def _call(one: Rule, prompt: "Prompt") -> Call:
+        arguments = {name: prompt.looked_up(value) for name, value in one.get("arguments", {}).items()}
+        return Call(one["call"], json.dumps(arguments))
 
 
 class Prompt:

@@ -4,13 +4,14 @@ to it directly. For tests that ask thousands of times; `make test-llama-stack` a
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from devkit.model import Broken, Said
 from devkit.responses import message
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
-from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
+from parley.agents.loop import Answer, Conversation, Say, Usage, may_hand_over_to
 from parley.agents.tools import Toolbox
 from parley.domain.turn import Message
 from parley.errors import Unavailable
@@ -44,11 +45,8 @@ class Thinking:
         offered = prompting.tools(self._agents, may_hand_over_to(self._agents, conversation), self._toolbox.of(agent))
         said = self._said([system, *map(message, items)], [{"function": tool} for tool in offered])
         usage = Usage("scripted", 100, len(said.text.split()))
-        for call in said.calls:
-            if call.name.startswith(prompting.HAND_OVER):
-                return Answer("", hand_over_to=call.name.removeprefix(prompting.HAND_OVER), usage=usage)
-            wanted = Call(call.name, prompting.arguments(call.arguments))
-            return Answer("", call=wanted, tainted=bool(passages), usage=usage)
+        if wanted := prompting.wanted([(call.name, call.arguments) for call in said.calls]):
+            return replace(wanted, tainted=bool(passages), usage=usage)
         for word in said.text.split(" "):
             say(f"{word} ")
         text, citations = prompting.cited(said.text, passages)

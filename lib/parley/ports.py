@@ -51,6 +51,9 @@ class Tools(Protocol):
     def trusts(self, name: str) -> bool:
         """Whether the results of this tool are facts of our own, and not text that strangers may have written."""
 
+    def reads(self, name: str) -> bool:
+        """Whether a call changes nothing, and so may be made while others are."""
+
     def look_up(self, name: str, key: UUID) -> str | None:
         """Give the result of an earlier call, None when it has not happened. Raises Unavailable."""
 

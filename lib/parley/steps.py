@@ -2,22 +2,26 @@
 The steps of a turn that is held: each decided by the loop, done here, journaled, and told while it happens.
 
 A model's words are journaled under the decision that led to them, so that another process finds them. A tool is called
-once: its intent is written first, and what a crash has swallowed is never repeated blindly.
+once: its intent is written first, and what a crash has swallowed is never repeated blindly. Calls that only read are
+made at the same time when a model wants them at once; changes come one after the other.
 """
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from parley.agents import context, loop
-from parley.agents.config import AgentSet
+from parley.agents.config import Agent, AgentSet
 from parley.agents.safety import clean
 from parley.domain import turn
 from parley.domain.actions import Decision, Wanted
-from parley.domain.turn import Read, Turn
+from parley.domain.budget import UNLIMITED, Amount, Budget
+from parley.domain.turn import Read, Step, Turn
 from parley.errors import Unavailable
 from parley.heart import Heart
 from parley.ports import Files, OnBehalf, ToolFailed, Tools
@@ -27,6 +31,7 @@ FILE_PATIENCE = 120.0  # seconds that a turn waits for files that cannot be fetc
 UNREAD = "_I could not read {name}: {why}._"
 NO_READER = "files are read only where a language model answers"
 UNKNOWN = "It is not known whether this took effect. Do not call it again; tell the user so."
+AT_ONCE = 4  # calls that only read, of one step of the model
 
 _MARKS = re.compile(r"[^\w .,()+-]+")
 
@@ -37,8 +42,8 @@ class Journal(Protocol):
     def journal(
         self, held: Turn, *, kind: str, fingerprint: str, output: dict[str, Any], usage: dict[str, Any] | None = None
     ) -> None: ...
-    def intend(self, held: Turn, *, fingerprint: str) -> UUID: ...
-    def reserve(self, held: Turn, tokens: int, limit: int) -> None: ...
+    def intend(self, held: Turn, *, fingerprint: str, ahead: int = 0) -> UUID: ...
+    def reserve(self, held: Turn, wanted: Amount, limit: Amount) -> None: ...
     def renew(self, held: Turn) -> bool: ...
     def tell(self, held: Turn, *told: tuple[str, dict[str, Any]]) -> int: ...
 
@@ -60,8 +65,8 @@ class Steps:
     Runs turns to their reply.
 
     Seconds: `beat` between renewals of the lease, `patience` for a person to decide. `policy` says which calls are
-    refused, or decided by a person. `files` reads what people send; without it, nothing is read. `budget`: tokens
-    that a user may spend in a day; 0 for any number.
+    refused, or decided by a person. `files` reads what people send; without it, nothing is read. `budget`: what a user
+    may spend in a day.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class Steps:
         policy: loop.Policy = lambda *_: None,
         beat: float = 20.0,
         patience: float = 3600.0,
-        budget: int = 0,
+        budget: Budget = UNLIMITED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -136,9 +141,11 @@ class Steps:
             case loop.Refuse():
                 progress.tool(decision.call.name, "failed", held.step)
                 return loop.ran(conversation, decision.why)
-        text = self._run(held, decision.call, conversation, progress)
-        trusted = self._tools is not None and self._tools.trusts(decision.call.name)
-        return loop.ran(conversation, text, taints=not trusted)
+        calls = loop.together(conversation, self._policy, self._tools.reads if self._tools else lambda _: False)
+        for call, text in zip(calls, self._run(held, calls, conversation, progress), strict=True):
+            trusted = self._tools is not None and self._tools.trusts(call.name)
+            conversation = loop.ran(conversation, text, taints=not trusted)
+        return conversation
 
     def _reply(self, held: Turn, reply: loop.Reply, conversation: loop.Conversation, progress: Progress) -> loop.Reply:
         held.tainted = conversation.tainted
@@ -178,10 +185,7 @@ class Steps:
         mark = self._mark(held, conversation, agent.name)
         if done := held.journaled(mark):
             return loop.Answer.of(done.output)
-        if self._budget:
-            self._store.reserve(
-                held, context.expected(conversation, agent.sampling.max_tokens, agent.file_tokens), self._budget
-            )
+        self._reserve(held, agent, conversation)
         progress.begin("model", agent.name)
         say = progress.speaker(agent.link_hosts)
         with self._heart.beating(held):
@@ -192,7 +196,7 @@ class Steps:
         progress.end("model", agent.name, number)
         if answer.hand_over_to:
             progress.end("handover", answer.hand_over_to, number)
-        self._journal(held, "model", mark, answer)
+        self._journal(held, "model", mark, self._counted(agent, conversation, answer))
         return answer
 
     def _summarise(
@@ -202,15 +206,30 @@ class Steps:
         mark = self._mark(held, conversation, "summary", agent.name, decision.older[-1].seq)
         if done := held.journaled(mark):
             return loop.Answer.of(done.output)
+        self._reserve(held, agent, conversation)
         progress.begin("summary", agent.name)
         with self._heart.beating(held):
             answer = self._engine.summarise(agent, conversation, decision.older)
         progress.end("summary", agent.name, number)
-        self._journal(held, "summary", mark, answer)
+        self._journal(held, "summary", mark, self._counted(agent, conversation, answer))
         return answer
 
+    def _reserve(self, held: Turn, agent: Agent, conversation: loop.Conversation) -> None:
+        """Keep what the next call of a model may take. Raises Spent."""
+        if self._budget.is_set:
+            tokens = context.expected(conversation, agent.sampling.max_tokens, agent.file_tokens)
+            self._store.reserve(held, self._budget.expected(agent.model, *tokens), self._budget.limit)
+
+    def _counted(self, agent: Agent, conversation: loop.Conversation, answer: loop.Answer) -> loop.Answer:
+        """Count what was expected where a server does not say what it took: a budget is no budget otherwise."""
+        if answer.usage or not self._budget.is_set:
+            return answer
+        tokens = context.expected(conversation, agent.sampling.max_tokens, agent.file_tokens)
+        cost = self._budget.expected(agent.model, *tokens).micros
+        return replace(answer, usage=loop.Usage(agent.model or self._budget.model or "", *tokens, cost))
+
     def _journal(self, held: Turn, kind: str, mark: str, answer: loop.Answer) -> None:
-        usage = asdict(answer.usage) if answer.usage else None
+        usage = answer.usage.as_dict() if answer.usage else None
         self._store.journal(held, kind=kind, fingerprint=mark, output=answer.as_dict(), usage=usage)
 
     def _decision(
@@ -218,47 +237,60 @@ class Steps:
     ) -> Decision:
         """Give what was decided, from the journal. Raises Waits when nobody was asked yet."""
         call = asked.call
-        mark = self._effect(held, conversation, "approval", call)
+        mark = self._effect(held, call, len(conversation.results), "approval")
         if done := held.journaled(mark):
             decision: Decision = done.output["decision"]
             return decision
         progress.flush()
         raise Waits(Wanted(call.name, call.arguments, asked.risk, asked.summary, mark, self._patience))
 
-    def _run(self, held: Turn, call: loop.Call, conversation: loop.Conversation, progress: Progress) -> str:
-        """Call a tool, once."""
-        mark = self._effect(held, conversation, "tool", call)
-        step, number = held.journaled(mark), held.step
-        if step and not step.started:
-            self._escalates(held, call, str(step.output["text"]))
-            return str(step.output["text"])
-        key = step.effect_key if step else None
-        progress.tool(call.name, "started", number)
+    def _run(
+        self, held: Turn, calls: Sequence[loop.Call], conversation: loop.Conversation, progress: Progress
+    ) -> list[str]:
+        """Call tools, each once: all at the same time, journaled in their order."""
+        place = len(conversation.results)
+        marks = [self._effect(held, call, place + number) for number, call in enumerate(calls)]
+        known = [held.journaled(mark) for mark in marks]
+        done = [str(step.output["text"]) for step in known if step and not step.started]
+        for call, text in zip(calls, done, strict=False):
+            self._escalates(held, call, text)
+        open_ones = list(zip(calls, marks, known, strict=True))[len(done) :]
+        if not open_ones:
+            return done
+        for ahead, (call, _, _) in enumerate(open_ones):
+            progress.tool(call.name, "started", held.step + ahead)
         progress.flush()
-        started = self._clock()
-        if key is None:
-            key = self._store.intend(held, fingerprint=mark)
-            again = "repeat"
-        else:
-            again = self._tools.again(call.name) if self._tools else "never"
+        runs = self._intended(held, open_ones)
+        with self._heart.beating(held):
+            outcomes = _at_once([partial(self._called, run, held.user_id, conversation.in_charge) for run in runs])
+        for run, (text, state) in zip(runs, outcomes, strict=True):
+            progress.tool(run.call.name, state, held.step)
+            self._store.journal(held, kind="tool", fingerprint=run.mark, output={"text": text})
+            self._escalates(held, run.call, text)
+        return [*done, *(text for text, _ in outcomes)]
+
+    def _intended(self, held: Turn, wanted: Sequence[tuple[loop.Call, str, Step | None]]) -> list["_Run"]:
+        """Write down what is about to be called; what a crash has swallowed stands there already."""
+        started, runs = self._clock(), []
+        for ahead, (call, mark, step) in enumerate(wanted):
+            if step and step.effect_key:
+                again = self._tools.again(call.name) if self._tools else "never"
+                runs.append(_Run(call, mark, step.effect_key, again))
+            else:
+                runs.append(_Run(call, mark, self._store.intend(held, fingerprint=mark, ahead=ahead), "repeat"))
         if self._was_asleep(started):  # somebody else may have called it by now
             raise Unavailable("too late to call a tool")
-        text, state = self._called(held, call, key, again, conversation.in_charge)
-        progress.tool(call.name, state, number)
-        self._store.journal(held, kind="tool", fingerprint=mark, output={"text": text})
-        self._escalates(held, call, text)
-        return text
+        return runs
 
     def _was_asleep(self, since: float) -> bool:
         return self._clock() - since > self._beat
 
-    def _called(self, held: Turn, call: loop.Call, key: UUID, again: str, agent: str) -> tuple[str, str]:
+    def _called(self, run: "_Run", user_id: UUID, agent: str) -> tuple[str, str]:
         """Give what came of a call, and its state: done, failed, unknown."""
-        if again == "never":
+        if run.again == "never":
             return UNKNOWN, "unknown"
         try:
-            with self._heart.beating(held):
-                return self._result(call, key, again, OnBehalf(held.user_id, agent)), "done"
+            return self._result(run.call, run.key, run.again, OnBehalf(user_id, agent)), "done"
         except ToolFailed as error:
             return f"It failed: {error}", "failed"
 
@@ -277,11 +309,33 @@ class Steps:
         place = (conversation.handovers, len(conversation.results))
         return turn.fingerprint(*decision, held.content, *place, self._revision)
 
-    def _effect(self, held: Turn, conversation: loop.Conversation, kind: str, call: loop.Call) -> str:
+    @staticmethod
+    def _effect(held: Turn, call: loop.Call, place: int, kind: str = "tool") -> str:
         """Give the fingerprint of what people decided or the world has felt: that holds for later agents, too."""
-        return turn.fingerprint(kind, call.name, call.arguments, held.content, len(conversation.results))
+        return turn.fingerprint(kind, call.name, call.arguments, held.content, place)
 
 
 def _named(name: str) -> str:
     """Give the name of a file for a person: one line, nothing that Markdown would take for more."""
     return " ".join(_MARKS.sub(" ", name).split())[:100] or "a file"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A call that is intended, under its key."""
+
+    call: loop.Call
+    mark: str
+    key: UUID
+    again: str
+
+
+def _at_once[T](calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make all calls, `AT_ONCE` at the same time; gives what they gave, in their order. Raises when all are over."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    from concurrent.futures import ThreadPoolExecutor  # its import is paid by turns that need it
+
+    with ThreadPoolExecutor(AT_ONCE, "tool") as pool:
+        begun = [pool.submit(copy_context().run, call) for call in calls]
+    return [one.result() for one in begun]

@@ -17,6 +17,7 @@ from parley.agents import loop
 from parley.agents.config import AgentSet
 from parley.domain import turn
 from parley.domain.actions import Wanted
+from parley.domain.budget import UNLIMITED, Budget
 from parley.domain.delivery import Due
 from parley.domain.escalation import Escalation, transcript
 from parley.domain.events import Emit, RequestCreated, TurnStarted
@@ -30,7 +31,7 @@ from parley.steps import GoOn, Journal, Steps, Waits
 log = logging.getLogger("parley.turns")
 
 BUDGET = "urn:parley:problem:budget-spent"
-SPENT = "Your tokens of today are spent. Please ask again tomorrow."
+SPENT = "What you may spend today is spent. Please ask again tomorrow."
 PAUSE = 2.0  # seconds until a turn that was given back is due again, doubled by each nudge; the broker's retry is first
 
 
@@ -77,7 +78,7 @@ class Turns:
         long: float = 120.0,
         patience: float = 3600.0,
         signs: bool = False,
-        budget: int = 0,
+        budget: Budget = UNLIMITED,
         escalation: Rank | None = None,
         leaving: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,

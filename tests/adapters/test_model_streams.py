@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from parley.adapters.llama_stack import LlamaStack, Server, prices_of
+from parley.adapters.llama_stack import LlamaStack, Server
 from parley.agents import loop
 from parley.agents.config import parse
-from parley.errors import Misconfigured, Unavailable
+from parley.errors import Unavailable
 
 AGENTS = parse({"desk": {"name": "desk", "description": "Helps.", "instructions": "Help.", "entry": True}})
 DELTA = {"type": "response.output_text.delta", "delta": "Hello ", "content_index": 0, "output_index": 0, "item_id": "i",
@@ -102,9 +102,3 @@ def test_a_status_is_a_bug_of_ours_or_may_pass(served, status, error):
         ask(url)
     assert "secret" not in str(caught.value)
     assert len(asked) == 1, "nothing is retried here"
-
-
-def test_prices_are_read_or_named():
-    assert prices_of(("model/a=0.5/1.5",)) == {"model/a": (0.5, 1.5)}
-    with pytest.raises(Misconfigured, match="MODEL_PRICES"):
-        prices_of(("a=b",))

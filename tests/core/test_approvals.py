@@ -54,6 +54,9 @@ class Tools:
     def trusts(self, _):
         return False
 
+    def reads(self, _):
+        return False
+
     def look_up(self, name, key):
         return "ordered" if key in self.keys else None
 

@@ -1,5 +1,7 @@
 """A turn of several steps: tools called once, going on elsewhere, cancelled in between."""
 
+import threading
+
 import pytest
 from core.turning import AGENTS, Died
 
@@ -9,7 +11,7 @@ from parley.domain import ids
 from parley.domain.events import RequestCreated
 from parley.errors import Unavailable
 from parley.ports import ToolFailed
-from parley.steps import UNKNOWN
+from parley.steps import AT_ONCE, UNKNOWN
 from parley.turns import Turns
 
 TICKET = Answer("", call=Call("ticket", {"title": "Laptop"}))
@@ -20,6 +22,7 @@ class Tools:
 
     def __init__(self, again="repeat"):
         self.kind, self.calls, self.looked, self.told, self.found = again, [], [], "T-1", None
+        self.only_read = ()
 
     def again(self, _):
         return self.kind
@@ -33,6 +36,9 @@ class Tools:
 
     def trusts(self, _):
         return False
+
+    def reads(self, name):
+        return name in self.only_read
 
     def look_up(self, _, key):
         self.looked.append(key)
@@ -146,6 +152,129 @@ def test_a_model_that_never_stops_calling_tools_is_stopped(turns, ask, engine, t
     engine.script = [TICKET] * (MOST_CALLS + 1)
     created = ask()
     turns()(created)
+    assert len(tools.calls) == MOST_CALLS
+    assert standing(created)["state"] == "completed"
+
+
+def wanted(*names):
+    """A model that wants these tools called at once, each with its place."""
+    first, *more = (Call(name, {"place": place}) for place, name in enumerate(names))
+    return Answer("", call=first, more=tuple(more))
+
+
+def test_what_only_reads_is_called_at_the_same_time(turns, ask, engine, tools, standing, rows):
+    """Each call waits for the other one; the journal has them in the model's order, and the model gets them so."""
+    both, seen = threading.Barrier(2, timeout=20), []
+    tools.only_read, tools.told = ("look", "read"), lambda: str(both.wait() and "")
+    engine.script = [wanted("look", "read"), lambda: seen.extend(engine.results) or Answer("Done.")]
+    original = engine.ask
+    engine.ask = lambda *asked: setattr(engine, "results", asked[1].results) or original(*asked)
+    created = ask()
+
+    turns()(created)
+
+    assert standing(created)["result"]["text"] == "Done."
+    assert [(one.call.name, one.call.arguments) for one in seen] == [("look", {"place": 0}), ("read", {"place": 1})]
+    steps = rows("select kind, state, effect_key from steps order by step")
+    assert [(one["kind"], one["state"]) for one in steps] == [
+        ("model", "done"), ("tool", "done"), ("tool", "done"), ("model", "done")
+    ]  # fmt: skip
+    keys = {arguments["place"]: key for _, arguments, key in tools.calls}
+    assert [one["effect_key"] for one in steps[1:3]] == [keys[0], keys[1]]
+
+
+def test_changes_come_in_order_and_alone(turns, ask, engine, tools, rows):
+    """What reads goes before and after a change, never beside it."""
+    tools.only_read, engine.script = ("look",), [wanted("look", "look", "ticket", "ticket", "look")]
+    running, beside = set(), []
+
+    def told():
+        name, arguments, _ = tools.calls[-1]
+        running.add(arguments["place"])
+        beside.append((name, len(running)))
+        running.discard(arguments["place"])
+        return "ok"
+
+    tools.told = told
+    turns()(ask())
+
+    assert [arguments["place"] for _, arguments, _ in tools.calls[2:]] == [2, 3, 4]
+    assert {arguments["place"] for _, arguments, _ in tools.calls[:2]} == {0, 1}
+    assert all(count == 1 for name, count in beside if name == "ticket")
+    assert [one["output"] for one in rows("select output from steps where kind = 'tool'")] == [{"text": "ok"}] * 5
+
+
+def test_no_more_at_once_than_is_allowed(turns, ask, engine, tools, rows):
+    """One more than may run: nobody ever meets all the others."""
+    all_of_them = threading.Barrier(AT_ONCE + 1, timeout=0.3)
+    tools.only_read, engine.script = ("look",), [wanted(*["look"] * (AT_ONCE + 1))]
+
+    def told():
+        try:
+            return f"met {all_of_them.wait()}"
+        except threading.BrokenBarrierError:
+            return "alone"
+
+    tools.told = told
+    turns()(ask())
+
+    told = [one["output"]["text"] for one in rows("select output from steps where kind = 'tool'")]
+    assert told == ["alone"] * (AT_ONCE + 1)
+
+
+@pytest.mark.parametrize("deadly", [0, 1, 2])
+def test_a_crash_amid_calls_at_once_calls_them_again_under_their_keys(
+    turns, ask, engine, tools, impatient, deadly, rows
+):
+    """Whichever the process dies in: the model is not asked anew, each call has one key, and each stands there once."""
+    tools.only_read, engine.script = ("look",), [wanted("look", "look", "look")]
+    lock = threading.Lock()
+
+    def told():
+        with lock:
+            number = len(struck)
+            struck.append(number)
+        if number == deadly:
+            raise Died
+        return "ok"
+
+    struck, tools.told = [], told
+    created = ask()
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+    tools.told = "ok"
+    turns()(created)
+
+    assert len(engine.asked) == 2
+    assert len({(arguments["place"], key) for _, arguments, key in tools.calls}) == 3
+    steps = rows("select kind, state, output from steps order by step")
+    assert [(one["kind"], one["state"]) for one in steps] == [
+        ("model", "done"),
+        *[("tool", "done")] * 3,
+        ("model", "done"),
+    ]
+    assert [one["output"] for one in steps[1:4]] == [{"text": "ok"}] * 3
+
+
+def test_one_that_fails_among_calls_at_once_says_so_and_the_others_count(turns, ask, engine, tools, rows):
+    """The model reads a result for each of its calls."""
+    tools.only_read, engine.script = ("look",), [wanted("look", "look")]
+    turn = iter(["fine", ToolFailed("no such laptop")])
+    tools.told = lambda: next(turn)
+
+    turns()(ask())
+
+    told = sorted(one["output"]["text"] for one in rows("select output from steps where kind = 'tool'"))
+    assert told == ["It failed: no such laptop", "fine"]
+
+
+def test_calls_at_once_count_each(turns, ask, engine, tools, standing):
+    """The most calls of a turn hold within one step of the model, too."""
+    tools.only_read, engine.script = ("look",), [wanted(*["look"] * (MOST_CALLS + 3))]
+    created = ask()
+
+    turns()(created)
+
     assert len(tools.calls) == MOST_CALLS
     assert standing(created)["state"] == "completed"
 

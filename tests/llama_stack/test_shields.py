@@ -45,7 +45,7 @@ def asked(real_server, model):
         client = Client(where)
         walls = Shields(client.opened)
         knowledge = ShieldedKnowledge(Shelf(), walls, found.agents)
-        engine = Shielded(LlamaStack(where, found, knowledge, client=client), walls)
+        engine = Shielded(LlamaStack(where, found, knowledge, client=client), walls, found)
         conversation = replace(loop.start(found, question, (), None), results=results)
         said = []
         answer = engine.ask(found.entry, conversation, said.append)

@@ -91,6 +91,9 @@ class Tools:
     def trusts(self, _: str) -> bool:
         return False
 
+    def reads(self, _: str) -> bool:
+        return False
+
     def look_up(self, _: str, key: UUID) -> str | None:
         self.world.scheduler.point("tools.look_up before")
         return self.done.get(key)

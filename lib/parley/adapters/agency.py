@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parley import config
-from parley.adapters.llama_stack import Client, LlamaStack, Server, prices_of
+from parley.adapters.llama_stack import Client, LlamaStack, Server
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.knowledge import Knowledge
 from parley.adapters.postgres.users import Users
@@ -17,6 +17,7 @@ from parley.agents.guard import Guard
 from parley.agents.load import Configured
 from parley.agents.loop import Engine
 from parley.agents.shielded import Shielded, ShieldedKnowledge
+from parley.domain.budget import Budget, limit_of, prices_of
 from parley.domain.escalation import place
 from parley.errors import Misconfigured
 from parley.ports import Knowledge as KnowledgePort
@@ -30,7 +31,7 @@ class Settings(SlackSettings):
 
     `mcp_urls`: name=url, instead of what `config/tools` says. `escalate_to`: `email:…`, `slack:WORKSPACE:CHANNEL`.
     `slack_files`: hosts that Slack serves files from. `model_prices`: model=input/output, of a million tokens.
-    `budget_tokens_per_day` of each user; 0 for any number.
+    `budget_…_per_day` of each user; 0 or nothing for any.
     """
 
     llama_stack_url: str | None = None
@@ -38,6 +39,7 @@ class Settings(SlackSettings):
     llama_stack_api_key: str | None = None
     model_prices: tuple[str, ...] = ()
     budget_tokens_per_day: config.Number = 0
+    budget_cost_per_day: str | None = None
     tool_signing_key: str | None = None
     mcp_urls: tuple[str, ...] = ()
     escalate_to: str | None = None
@@ -52,11 +54,13 @@ class Agency:
         self._settings = settings
         self._agents = configured.agents
         self._toolbox = configured.tools
+        prices, limit = (
+            prices_of(settings.model_prices),
+            limit_of(settings.budget_tokens_per_day, settings.budget_cost_per_day),
+        )
+        self._budget = Budget(limit, prices, settings.llama_stack_model)
         self._server = Server(
-            settings.llama_stack_url,
-            settings.llama_stack_model,
-            settings.llama_stack_api_key,
-            prices=prices_of(settings.model_prices),
+            settings.llama_stack_url, settings.llama_stack_model, settings.llama_stack_api_key, prices=prices
         )
         self._knowledge: KnowledgePort = Knowledge(database, self._server.embedder())
         self._guarded = [agent for agent in self._agents.agents if agent.shields.any]
@@ -73,8 +77,9 @@ class Agency:
         """Give what answers: a model, or retrieval alone where no server is set. Raises Misconfigured."""
         if not self._server.url:
             return Extractive(self._agents, self._knowledge)
+        self._budget.check(agent.model for agent in self._agents.agents)
         model = LlamaStack(self._server, self._agents, self._knowledge, self._toolbox, self._client)
-        return Shielded(model, self._shields) if self._guarded else model
+        return Shielded(model, self._shields, self._agents) if self._guarded else model
 
     def options(self) -> dict[str, Any]:
         """Give the rest of what `Turns` takes. Raises Misconfigured."""
@@ -82,7 +87,7 @@ class Agency:
             "tools": self._tools(),
             "files": self._files(),
             "policy": Guard(self._agents, self._toolbox),
-            "budget": self._settings.budget_tokens_per_day,
+            "budget": self._budget,
             "escalation": place(self._settings.escalate_to),
         }
 

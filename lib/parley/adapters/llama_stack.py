@@ -11,14 +11,15 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from parley.adapters.embeddings import Embeddings
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
-from parley.agents.loop import Answer, Call, Conversation, Say, Usage, may_hand_over_to
+from parley.agents.loop import Answer, Conversation, Say, Usage, may_hand_over_to
 from parley.agents.tools import Toolbox
+from parley.domain.budget import Price
 from parley.domain.turn import Message
 from parley.errors import Misconfigured, Unavailable
 from parley.ports import Knowledge, Passage
@@ -39,7 +40,7 @@ class Server:
     """
     Where it is, the model of agents without one of their own, and the longest that one answer may take.
 
-    `prices`: model → price of a million tokens of input and of output. A turn goes on elsewhere after two minutes; with
+    `prices`: model → what it costs. A turn goes on elsewhere after two minutes; with
     one more answer it stays below its Trigger's four.
     """
 
@@ -47,7 +48,7 @@ class Server:
     model: str | None = None
     api_key: str | None = None
     seconds: float = 110
-    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     def embedder(self) -> Embeddings | None:
         """Give what embeds questions, by whichever model the knowledge was embedded. Raises Misconfigured."""
@@ -108,9 +109,10 @@ class LlamaStack:
             question, reader = conversation.question, conversation.reader
             passages = self._knowledge.search(agent.knowledge, question, SOURCES, reader=reader)
         targets = may_hand_over_to(self._agents, conversation)
+        model = str(agent.model or self._server.model)
         response = self._create(
             say,
-            model=agent.model or self._server.model,
+            model=model,
             instructions=prompting.instructions(agent, conversation.summary, has_files=bool(conversation.files)),
             input=prompting.messages(
                 conversation, passages, has_knowledge=bool(agent.knowledge), file_tokens=agent.file_tokens
@@ -122,19 +124,21 @@ class LlamaStack:
                 tools=prompting.tools(self._agents, targets, self._tools[agent.name]) or None,
             ),
         )
-        answer = _wanted(response) or self._said(response, agent, conversation, passages)
-        return _with(answer, tainted=bool(passages), usage=self._usage(response))
+        calls = [(item.name, item.arguments) for item in response.output if item.type == "function_call"]
+        answer = prompting.wanted(calls) or self._said(response, agent, conversation, passages)
+        return replace(answer, tainted=bool(passages), usage=self._usage(model, response))
 
     def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:
         """Sum up what was said first. Raises Unavailable."""
+        model = str(agent.model or self._server.model)
         response = self._create(
             lambda _: None,
-            model=agent.model or self._server.model,
+            model=model,
             instructions=prompting.SUMMARISE,
             input=prompting.to_sum_up(conversation.summary, older),
             max_output_tokens=SUMMARY_TOKENS,
         )
-        return _with(Answer(response.output_text.strip()), tainted=conversation.tainted, usage=self._usage(response))
+        return Answer(response.output_text.strip(), tainted=conversation.tainted, usage=self._usage(model, response))
 
     def _said(self, response: Any, agent: Agent, conversation: Conversation, passages: Sequence[Passage]) -> Answer:
         asked = [one.content for one in conversation.history if one.role == "user"]
@@ -149,12 +153,13 @@ class LlamaStack:
             text = f"{text}\n\n{agent.phrases.unsupported}"
         return Answer(f"{text}\n\n{CUT_OFF}" if response.status == "incomplete" else text, citations)
 
-    def _usage(self, response: Any) -> Usage | None:
+    def _usage(self, model: str, response: Any) -> Usage | None:
+        """Give what it took, under the name and so at the price by which it was asked: servers have their own names."""
         if response.usage is None:
             return None
-        taken, given, model = response.usage.input_tokens, response.usage.output_tokens, str(response.model)
-        per_input, per_output = self._server.prices.get(model, (0.0, 0.0))
-        return Usage(model, taken, given, round((taken * per_input + given * per_output) / 1e6, 6))
+        taken, given = response.usage.input_tokens, response.usage.output_tokens
+        price = self._server.prices.get(model)
+        return Usage(model, taken, given, price.of(taken, given) if price else 0)
 
     def _create(self, say: Say, **wanted: Any) -> Any:
         """Call the server. What may pass by itself, or by a person's setting it right, is Unavailable."""
@@ -164,7 +169,7 @@ class LlamaStack:
 
         try:
             with once_more(
-                lambda: client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=False)
+                lambda: client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=True)
             ) as events:
                 response = _last(_spoken(events, say))
         except httpx.HTTPError as error:  # in the midst of the stream
@@ -197,19 +202,6 @@ def once_more[T](call: Callable[[], T]) -> T:
         return call()
 
 
-def prices_of(words: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """Read `model=input/output` words, prices of a million tokens. Raises Misconfigured."""
-    found: dict[str, tuple[float, float]] = {}
-    for word in words:
-        model, _, prices = word.rpartition("=")
-        per_input, _, per_output = prices.partition("/")
-        try:
-            found[model] = (float(per_input), float(per_output))
-        except ValueError:
-            raise Misconfigured("MODEL_PRICES: expected model=0.5/1.5, comma separated") from None
-    return found
-
-
 def _trouble(error: Any) -> Exception:
     """Give our word for what the client raises: a status, or the code of an event that says so in a stream."""
     body = error.body if isinstance(error.body, dict) else {}
@@ -235,21 +227,6 @@ def _last(responses: Iterable[Any]) -> Any:
     for found in responses:  # noqa: B007 - the last one counts
         pass
     return found
-
-
-def _wanted(response: Any) -> Answer | None:
-    """Give the first thing that the model wants done: a hand-over or a tool. The next ones it can want again."""
-    for item in response.output:
-        if item.type != "function_call":
-            continue
-        if item.name.startswith(prompting.HAND_OVER):
-            return Answer("", hand_over_to=item.name.removeprefix(prompting.HAND_OVER))
-        return Answer("", call=Call(item.name, prompting.arguments(item.arguments)))
-    return None
-
-
-def _with(answer: Answer, *, tainted: bool, usage: Usage | None) -> Answer:
-    return Answer(answer.text, answer.citations, answer.hand_over_to, answer.call, tainted, usage)
 
 
 def _given(**values: Any) -> dict[str, Any]:

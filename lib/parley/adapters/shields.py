@@ -16,6 +16,7 @@ log = logging.getLogger("parley.shields")
 
 MODERATION = "moderation:"
 LONGEST = 20_000  # characters of one look
+OVERLAP = 500  # of two looks: nothing slips through between them
 
 
 class Shields:
@@ -27,7 +28,7 @@ class Shields:
     def objection(self, names: Sequence[str], text: str, role: str) -> str | None:
         """Give the name of the first shield that objects to a text, None when none does. Raises Unavailable."""
         for name in names if text.strip() else ():
-            for start in range(0, len(text), LONGEST):
+            for start in range(0, max(len(text) - OVERLAP, 1), LONGEST - OVERLAP):
                 if self._objects(name, text[start : start + LONGEST], role):
                     log.warning("a shield objects", extra={"fields": {"shield": name, "role": role}})
                     return name

@@ -69,6 +69,11 @@ class Toolset:
         bound = self._by_name.get(name)
         return bool(bound and bound.trusted)
 
+    def reads(self, name: str) -> bool:
+        """Whether a call changes nothing."""
+        bound = self._by_name.get(name)
+        return bool(bound and bound.tool.risk == "read")
+
     def run(self, name: str, arguments: Mapping[str, Any], key: UUID, who: OnBehalf) -> str:
         """Call it. Raises ToolFailed, and Unavailable when it is not known what became of the call."""
         bound = self._by_name.get(name)

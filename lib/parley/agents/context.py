@@ -48,10 +48,10 @@ def shares(files: Sequence[Read], budget: int) -> list[tuple[Read, str]]:
     return kept[::-1]
 
 
-def expected(conversation: "Conversation", longest: int | None, file_tokens: int = 0) -> int:
-    """Estimate what one call of a model will take: all that it is told, and the longest answer."""
+def expected(conversation: "Conversation", longest: int | None, file_tokens: int = 0) -> tuple[int, int]:
+    """Estimate the tokens of one call of a model: all that it is told, and its longest answer."""
     said = [message.content for message in conversation.history]
     results = [result.output for result in conversation.results]
     files = [text for _, text in shares(conversation.files, file_tokens)]
     told = [conversation.summary, conversation.question, *said, *results, *files]
-    return sum(map(tokens, told)) + OVERHEAD + (longest or ANSWER)
+    return sum(map(tokens, told)) + OVERHEAD, longest or ANSWER

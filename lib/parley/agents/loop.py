@@ -7,12 +7,14 @@ AskModel to `after`, Summarise to `summarised`, AskApproval to `decided`, RunToo
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Protocol
 from uuid import UUID
 
 from parley.agents import context
 from parley.agents.config import Agent, AgentSet
 from parley.domain.actions import Decision
+from parley.domain.budget import MICROS
 from parley.domain.turn import Message, Read
 
 MOST_HANDOVERS = 3
@@ -32,12 +34,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one call of a model took, in tokens."""
+    """What one call of a model took: tokens, and millionths of the prices' currency."""
 
     model: str
     input_tokens: int
     output_tokens: int
-    cost: float = 0.0
+    micros: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON that is journaled; six places of the cost are exact."""
+        tokens = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
+        return {"model": self.model, **tokens, "cost": self.micros / MICROS}
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Answer:
     """
     What an engine says for one agent: an answer with its citations, to whom it hands over, or a tool to call.
 
+    `more`: what it wants called after that, in this order, before it is asked again.
     `tainted`: it was said by something that had read what strangers may have written.
     """
 
@@ -54,6 +62,7 @@ class Answer:
     call: Call | None = None
     tainted: bool = False
     usage: Usage | None = None
+    more: tuple[Call, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Give the JSON that is journaled."""
@@ -64,15 +73,19 @@ class Answer:
             "hand_over_to": self.hand_over_to,
             "call": call,
             "tainted": self.tainted,
+            "more": [{"name": one.name, "arguments": one.arguments} for one in self.more],
         }
 
     @classmethod
     def of(cls, output: dict[str, Any]) -> "Answer":
         """Read it back from the journal."""
         call = Call(**output["call"]) if output.get("call") else None
-        return cls(
-            output["text"], tuple(output["citations"]), output["hand_over_to"], call, output.get("tainted", False)
+        more = tuple(Call(**one) for one in output.get("more", ()))
+        said, tainted = (
+            (output["text"], tuple(output["citations"]), output["hand_over_to"]),
+            output.get("tainted", False),
         )
+        return cls(*said, call, tainted, more=more)
 
 
 @dataclass(frozen=True)
@@ -233,6 +246,18 @@ def has_read(conversation: Conversation, file: Read) -> Conversation:
     return replace(conversation, files=(*conversation.files, file), tainted=tainted)
 
 
+def together(conversation: Conversation, policy: Policy, is_read: Callable[[str], bool]) -> tuple[Call, ...]:
+    """Give the call that comes now, and those right after it that may be made at the same time: all only read."""
+    answer = conversation.answer
+    assert answer, "a model was asked"
+    assert answer.call, "it wanted a tool"
+    if conversation.is_command or not is_read(answer.call.name):
+        return (answer.call,)
+    room = MOST_CALLS - len(conversation.results) - 1
+    beside = takewhile(lambda call: is_read(call.name) and policy(conversation, call) is None, answer.more[:room])
+    return (answer.call, *beside)
+
+
 def may_hand_over_to(agents: AgentSet, conversation: Conversation) -> tuple[str, ...]:
     """Name the agents that may be handed over to now: none when it went round often enough."""
     if conversation.handovers == MOST_HANDOVERS:
@@ -250,7 +275,7 @@ def after(agents: AgentSet, conversation: Conversation, answer: Answer) -> Conve
 
 
 def ran(conversation: Conversation, output: str, *, taints: bool = False) -> Conversation:
-    """Take a tool's result in: the model is asked again; `taints` when strangers may have written it."""
+    """Take a tool's result in: the next call, else the model again; `taints` when strangers may have written it."""
     answer = conversation.answer
     assert answer, "a model was asked"
     assert answer.call, "it wanted a tool"
@@ -258,7 +283,8 @@ def ran(conversation: Conversation, output: str, *, taints: bool = False) -> Con
         return replace(conversation, answer=Answer(output))
     results = (*conversation.results, Result(answer.call, output))
     tainted = conversation.tainted or taints
-    return replace(conversation, results=results, answer=None, is_approved=False, tainted=tainted)
+    left = replace(answer, call=answer.more[0], more=answer.more[1:]) if answer.more else None
+    return replace(conversation, results=results, answer=left, is_approved=False, tainted=tainted)
 
 
 def summarised(conversation: Conversation, older: tuple[Message, ...], answer: Answer) -> Conversation:

@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.agents import citing, context
 from parley.agents.config import Agent, AgentSet
-from parley.agents.loop import Conversation, Result
+from parley.agents.loop import Answer, Call, Conversation, Result
 from parley.agents.tools import Bound
 from parley.domain.turn import Message, Read
 from parley.ports import Passage
@@ -68,6 +68,21 @@ def to_sum_up(summary: str, older: Sequence[Message]) -> list[dict[str, Any]]:
     said = [f"{one.agent or 'person'}: {one.content}" for one in older]
     text = "\n\n".join([*([f"(before) {summary}"] if summary else []), *said])
     return [{"type": "message", "role": "user", "content": f"<conversation>\n{text}\n</conversation>"}]
+
+
+def wanted(calls: Sequence[tuple[str, str]]) -> Answer | None:
+    """
+    Read what functions a model wants called: a hand-over that comes first, else its tools in their order.
+
+    A hand-over behind a tool is left out: the model can want it again when it knows what the tool said.
+    """
+    if not calls:
+        return None
+    first, _ = calls[0]
+    if first.startswith(HAND_OVER):
+        return Answer("", hand_over_to=first.removeprefix(HAND_OVER))
+    call, *more = (Call(name, arguments(given)) for name, given in calls if not name.startswith(HAND_OVER))
+    return Answer("", call=call, more=tuple(more))
 
 
 def arguments(text: str) -> dict[str, Any]:

@@ -5,12 +5,13 @@ Each agent's file says who looks where, and what happens when nobody can be aske
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Protocol
 from uuid import UUID
 
-from parley.agents.config import Agent
+from parley.agents.config import Agent, AgentSet
 from parley.agents.loop import Answer, Conversation, Engine, Result, Say
 from parley.domain.turn import Message, Read
 from parley.errors import Unavailable
@@ -31,18 +32,21 @@ class Objections(Protocol):
 class Shielded:
     """Implements `loop.Engine` around another one. What shields look at is said when they have, not before."""
 
-    def __init__(self, engine: Engine, shields: Objections) -> None:
+    def __init__(self, engine: Engine, shields: Objections, agents: AgentSet) -> None:
         self._engine = engine
         self._shields = shields
+        self._refusals = {agent.phrases.refused for agent in agents.agents}
 
     def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, unless a shield objects. Raises Unavailable."""
         wanted = agent.shields
-        if self._objects(agent, wanted.input, conversation.question, "user"):
+        history = tuple(self._allowed(conversation.history))
+        said = [one.content for one in history if one.role == "user"]  # what is split over messages is looked at whole
+        if self._objects(agent, wanted.input, "\n".join([*said, conversation.question]), "user"):
             return Answer(agent.phrases.refused)
         results = tuple(self._seen(agent, result) for result in conversation.results)
         files = tuple(self._seen_file(agent, file) for file in conversation.files)
-        seen = replace(conversation, results=results, files=files)
+        seen = replace(conversation, history=history, results=results, files=files)
         if not wanted.output:
             return self._engine.ask(agent, seen, say)
         answer = self._engine.ask(agent, seen, lambda _: None)
@@ -53,10 +57,18 @@ class Shielded:
 
     def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:
         """Sum up; what shields object to is forgotten. Raises Unavailable."""
-        answer = self._engine.summarise(agent, conversation, older)
+        answer = self._engine.summarise(agent, conversation, tuple(self._allowed(older)))
         return (
             replace(answer, text="") if self._objects(agent, agent.shields.output, answer.text, "assistant") else answer
         )
+
+    def _allowed(self, history: Sequence[Message]) -> Iterator[Message]:
+        """Leave out what was refused, and the refusal: it is told to no model later, either."""
+        for one, following in zip_longest(history, history[1:]):
+            is_refusal = one.role == "assistant" and one.content in self._refusals
+            is_refused = following and following.role == "assistant" and following.content in self._refusals
+            if not (is_refusal or is_refused):
+                yield one
 
     def _seen(self, agent: Agent, result: Result) -> Result:
         objects = self._objects(agent, agent.shields.sources, result.output, "user")

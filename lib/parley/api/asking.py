@@ -12,6 +12,7 @@ from parley.api.preferences import LONGEST_WAIT, idempotency_key, preference, tr
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route, View
 from parley.domain import ids
+from parley.domain.budget import ANY
 from parley.domain.events import Emit
 from parley.domain.keys import Principal
 from parley.domain.requests import (
@@ -64,7 +65,8 @@ def _ask(desk: Desk, call: Call, kind: Source) -> Answer:
 
 def _within_budget(desk: Desk, who: Principal) -> None:
     """Raises Problem that says from when the user may ask again."""
-    resets = desk.store.spent(who.user_id, desk.rules.budget) if desk.rules.budget else None
+    limit = desk.rules.budget
+    resets = desk.store.spent(who.user_id, limit) if limit != ANY else None
     if resets:
         seconds = max(1, int((resets - datetime.now(UTC)).total_seconds()))
         raise Problem("budget-spent", f"Ask again from {resets.isoformat()}.", headers={"Retry-After": str(seconds)})

@@ -23,6 +23,7 @@ from parley.api import access, views
 from parley.api.access import Action
 from parley.api.problems import Problem
 from parley.api.waiting import Waiting
+from parley.domain.budget import ANY, Amount
 from parley.domain.events import Emit
 from parley.domain.keys import Principal
 from parley.domain.plan import Defaults, Rank
@@ -47,7 +48,7 @@ class Store(Protocol):
     def accept(self, new: NewRequest, /) -> Accepted:
         """Store a request, once for its key."""
 
-    def spent(self, user_id: UUID, limit: int) -> datetime | None:
+    def spent(self, user_id: UUID, limit: Amount) -> datetime | None:
         """Give the time from which a user may ask again, when the day's tokens are spent."""
 
     def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
@@ -70,7 +71,7 @@ class Rules:
     notices: "Notices | None" = None  # of what became of mails
     origins: tuple[str, ...] = ()
     defaults: Callable[[], Defaults] = lambda: Defaults({})
-    budget: int = 0  # tokens that a user may spend in a day; 0 for any number
+    budget: Amount = ANY  # what a user may spend in a day
     people: Rank | None = None  # where those are told to whom a conversation is handed over
     stream_seconds: float = 55.0
     beat_seconds: float = 15.0

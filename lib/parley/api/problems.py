@@ -20,7 +20,7 @@ TITLES = {
     "key-reused": (422, "This Idempotency-Key was used for a different body."),
     "precondition-required": (428, "Say with If-Match which version you have read."),
     "rate-limited": (429, "Too many calls; wait a little."),
-    "budget-spent": (429, "The tokens of today are spent."),
+    "budget-spent": (429, "What may be spent today is spent."),
     "internal": (500, "Something went wrong on our side."),
     "unavailable": (503, "This cannot be done right now; try again."),
 }

@@ -22,11 +22,12 @@ from parley.api.desk import Rules
 from parley.api.notifications import Notices
 from parley.api.routes import Api, most_waiters
 from parley.api.slack_install import InstallSettings, slack_app
+from parley.domain.budget import limit_of
 from parley.domain.escalation import place
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 16
+MIN_SCHEMA = 17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class Settings(InstallSettings):
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
     budget_tokens_per_day: config.Number = 0
+    budget_cost_per_day: str | None = None
     webhook_allow_private: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_audience: tuple[str, ...] = ()
@@ -77,7 +79,7 @@ def build(cfg: Settings) -> Api:
         origins=cors.checked(cfg.cors_origins),
         people=place(cfg.escalate_to),
         stream_seconds=cfg.stream_seconds,
-        budget=cfg.budget_tokens_per_day,
+        budget=limit_of(cfg.budget_tokens_per_day, cfg.budget_cost_per_day),
         allow_private=cfg.webhook_allow_private,
         defaults=cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")),
     )

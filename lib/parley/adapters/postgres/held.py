@@ -12,6 +12,7 @@ from parley.adapters.postgres.endings import after, escalated, tell_end
 from parley.adapters.postgres.planned import store_plan
 from parley.domain import actions, ids
 from parley.domain.actions import Wanted
+from parley.domain.budget import Amount
 from parley.domain.delivery import Due
 from parley.domain.escalation import Escalation
 from parley.domain.events import Emit
@@ -46,36 +47,42 @@ class HeldTurns:
         if row["cancel_requested"]:
             raise Cancelled
 
-    def reserve(self, held: Turn, tokens: int, limit: int) -> None:
+    def reserve(self, held: Turn, wanted: Amount, limit: Amount) -> None:
         """
-        Keep tokens of the user's day for the call of a model that comes now; the journaled step settles them.
+        Keep a part of the user's day for the call of a model that comes now; the journaled step settles it.
 
         What a crash leaves reserved counts no longer than its lease. Raises Spent, and LeaseLost.
         """
         with self._database.transaction() as tx:
             tx.row("lock_user", user_id=held.user_id)
-            row = tx.row("spent_tokens", user_id=held.user_id, but=held.request_id)
+            row = tx.row("spent", user_id=held.user_id, but=held.request_id)
             assert row, "it is a row of sums"
-            if row["spent"] + tokens > limit:
+            if Amount(row["tokens"] + wanted.tokens, row["micros"] + wanted.micros).is_above(limit):
                 raise Spent(row["resets"])
-            if not tx.run("reserve_tokens", id=held.request_id, epoch=held.epoch, tokens=tokens):
+            amount = asdict(wanted)
+            if not tx.run("reserve", id=held.request_id, epoch=held.epoch, **amount):
                 raise LeaseLost
 
-    def spent(self, user_id: UUID, limit: int) -> datetime | None:
-        """Give the time from which a user may ask again, when the day's tokens are spent."""
-        row = self._database.row("spent_tokens", user_id=user_id, but=None)
+    def spent(self, user_id: UUID, limit: Amount) -> datetime | None:
+        """Give the time from which a user may ask again, when the day's budget leaves nothing."""
+        row = self._database.row("spent", user_id=user_id, but=None)
         assert row, "it is a row of sums"
-        return row["resets"] if row["spent"] >= limit else None
+        return row["resets"] if Amount(row["tokens"] + 1, row["micros"] + 1).is_above(limit) else None
 
-    def intend(self, held: Turn, *, fingerprint: str) -> UUID:
-        """Write down that a tool is about to be called; gives its effect key. Raises LeaseLost, and Cancelled."""
-        key = ids.effect(held.request_id, held.step, fingerprint)
+    def intend(self, held: Turn, *, fingerprint: str, ahead: int = 0) -> UUID:
+        """
+        Write down that a tool is about to be called; gives its effect key. Raises LeaseLost, and Cancelled.
+
+        `ahead`: how many calls that are not done yet come before it.
+        """
+        key = ids.effect(held.request_id, held.step + ahead, fingerprint)
         row = self._database.row(
             "intend_step",
             id=held.request_id,
             epoch=held.epoch,
             step=held.step,
             kind="tool",
+            ahead=ahead,
             fingerprint=fingerprint,
             effect_key=key,
             lease=self._lease,

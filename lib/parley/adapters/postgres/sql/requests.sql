@@ -186,7 +186,7 @@ select step, kind, fingerprint, output, effect_key, state = 'started' as started
 -- Fenced by epoch and step number: a late zombie, or one that lost its commit, touches no row.
 with fenced as (
     update requests
-       set step = step + 1, attempt = 0, nudges = 0, reserved = 0,
+       set step = step + 1, attempt = 0, nudges = 0, reserved = 0, reserved_micros = 0,
            lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
            due_at = clock_timestamp() + make_interval(secs => %(lease)s),
            updated_at = clock_timestamp()
@@ -221,7 +221,7 @@ with fenced as (
     returning id, cancel_requested
 ), written as (
     insert into steps (request_id, step, kind, fingerprint, effect_key, state, epoch)
-    select id, %(step)s, %(kind)s, %(fingerprint)s, %(effect_key)s, 'started', %(epoch)s from fenced
+    select id, %(step)s::int + %(ahead)s, %(kind)s, %(fingerprint)s, %(effect_key)s, 'started', %(epoch)s from fenced
      where not cancel_requested
     on conflict (request_id, step) do update
        set kind = excluded.kind, fingerprint = excluded.fingerprint, effect_key = excluded.effect_key,
@@ -316,17 +316,20 @@ update requests
        version = version + 1, updated_at = clock_timestamp()
  where id = %(id)s and epoch = %(epoch)s and state = 'running'
 
--- name: spent_tokens
+-- name: spent
 -- Of one user and day (UTC): what was spent, and what other turns that live have reserved.
-select coalesce((select input_tokens + output_tokens from token_usage
-                  where user_id = %(user_id)s and day = (clock_timestamp() at time zone 'utc')::date), 0)
-     + coalesce((select sum(reserved) from requests
-                  where user_id = %(user_id)s and reserved > 0 and id is distinct from %(but)s and state = 'running'
-                    and lease_until > clock_timestamp()), 0) as spent,
+select coalesce(d.tokens, 0) + coalesce(r.tokens, 0) as tokens,
+       coalesce(d.micros, 0) + coalesce(r.micros, 0) as micros,
        (date_trunc('day', clock_timestamp() at time zone 'utc') + interval '1 day') at time zone 'utc' as resets
+  from (select sum(reserved) as tokens, sum(reserved_micros) as micros from requests
+         where user_id = %(user_id)s and reserved > 0 and id is distinct from %(but)s and state = 'running'
+           and lease_until > clock_timestamp()) r
+  left join (select input_tokens + output_tokens as tokens, (cost * 1000000)::bigint as micros from token_usage
+              where user_id = %(user_id)s and day = (clock_timestamp() at time zone 'utc')::date) d on true
 
--- name: reserve_tokens
-update requests set reserved = %(tokens)s where id = %(id)s and epoch = %(epoch)s and state = 'running'
+-- name: reserve
+update requests set reserved = %(tokens)s, reserved_micros = %(micros)s
+ where id = %(id)s and epoch = %(epoch)s and state = 'running'
 
 -- name: tell
 -- The progress log, written by whoever holds the turn. The counter of the row is taken under its lock: no gaps, no twins.
