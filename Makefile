@@ -97,14 +97,22 @@ chaos: setup-tests ## ask while everything is killed and misbehaves: make chaos 
 inject: setup ## send an event to the broker of `make run`: make inject ARGS="message -f text=Why?"
 	@.venv/bin/parley inject $(ARGS)
 
-stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all
+stage: setup ## assemble .build/FN for func: make stage FN=normalize, or FN=all; FN=parley is all of them as one
 	@$(PY) -m devkit.stage $(FN)
 
-deploy: stage ## deploy one function: make deploy FN=normalize
-	kn func deploy --path .build/$(FN)
+.PHONY: build undeploy
+export REGISTRY BUILDER FUNC KUBECTL ARGS CLUSTER FN TAG
+build: setup ## build images: make build FN=all REGISTRY=registry.example.org/parley ARGS=--push (BUILDER=s2i)
+	@$(PY) -m devkit.deploy build $(FN)
 
-migrate: setup ## bring the database to the newest schema (ARGS=--list shows): of DATABASE_URL, else of `make run`, as below
-	@$(PY) -m standalone.here parley.adapters.postgres.migrate $(ARGS)
+deploy: setup ## deploy: make deploy FN=all REGISTRY=registry.example.org/parley (BUILDER=s2i, FN=normalize, ARGS=--remote)
+	@$(PY) -m devkit.deploy deploy $(FN)
+
+undeploy: setup ## take functions away: make undeploy FN=all; what is stored, and config/cluster, stays
+	@$(PY) -m devkit.deploy undeploy $(FN)
+
+migrate: setup ## bring the database to the newest schema (ARGS=--list shows): of DATABASE_URL, else of `make run`; CLUSTER=1 REGISTRY=…: the cluster's
+	@sh lib/devkit/migrate.sh
 
 .PHONY: roles
 roles: setup ## a database role for each function: ARGS=--list shows what each may do, --passwords prints their Secret

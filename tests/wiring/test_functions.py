@@ -8,6 +8,7 @@ import pytest
 import yaml
 from wiring.conftest import CHANNELS, FUNCTIONS, PUBLIC, ROOT, TAKES_NO_EVENTS
 
+from devkit import images
 from parley.serve import Server
 
 FOLDERS = [*(ROOT / "functions" / name for name in FUNCTIONS), ROOT]
@@ -133,8 +134,9 @@ def test_all_instances_together_stay_inside_the_databases_budget(func_yaml, pool
 @folders
 def test_both_builders_find_what_to_start(folder):
     """The buildpack reads the Procfile, s2i runs app.sh."""
-    serves = "func.py" if folder == ROOT else "-m parley.serve"
-    assert re.fullmatch(rf"web: python {re.escape(serves)}( \.)?\n", (folder / "Procfile").read_text(encoding="utf-8"))
+    serves = "func.py" if folder == ROOT else "-m parley.serve ."
+    started = f"web: env PYTHONPYCACHEPREFIX={images.WORKSPACE / images.CACHE} python {serves}\n"
+    assert (folder / "Procfile").read_text(encoding="utf-8") == started
     script = folder / "app.sh"
     assert script.stat().st_mode & 0o111 == 0o111
     assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\nexec python ")

@@ -1,19 +1,18 @@
 """What is deployed: a folder that starts from its own requirements alone, and is rewritten sparingly."""
 
-import hashlib
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 from wiring.conftest import FUNCTIONS, ROOT
 
-from devkit import stage
+from devkit import images, lock, stage
 from standalone.host import free_ports
 
 functions = pytest.mark.parametrize("name", FUNCTIONS)
@@ -38,27 +37,8 @@ def staged(tmp_path):
 
 @pytest.fixture
 def python():
-    """A Python that has a folder's own requirements and nothing else; made once for each set of them."""
-
-    def make(folder):
-        files = [folder / "requirements.txt", folder / "constraints.txt"]
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-        venv = ROOT / ".build" / "venvs" / f"{digest}-{sys.version_info[0]}{sys.version_info[1]}"
-        if not (venv / ".complete").exists():
-            uv = Path(sys.executable).with_name("uv")
-            fresh = venv.with_name(f"{venv.name}.{os.getpid()}")
-            run([uv, "venv", "--quiet", "--python", sys.executable, fresh])
-            run([uv, "pip", "install", "--quiet", "--python", fresh / "bin" / "python", "-c", files[1], "-r", files[0]])
-            (fresh / ".complete").touch()
-            shutil.rmtree(venv, ignore_errors=True)
-            fresh.rename(venv)
-        return venv / "bin" / "python"
-
-    return make
-
-
-def run(command):
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    """A Python that has a staged folder's own requirements and nothing else."""
+    return lambda folder: images.python_with(folder, f"{sys.version_info[0]}.{sys.version_info[1]}")
 
 
 def settings(url):
@@ -127,11 +107,11 @@ def test_plain_parliament_serves_its_events_too(name, staged, python, database_u
 
 
 @functions
-def test_what_a_folder_lacks_is_said_with_the_remedy(name, python, tmp_path):
+def test_what_a_folder_lacks_is_said_with_the_remedy(name, staged, python, tmp_path):
     folder = tmp_path / name
     shutil.copytree(ROOT / "functions" / name, folder)
     code = "import func"
-    failed = subprocess.run([python(folder), "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    failed = subprocess.run([python(staged(name)), "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert failed.stderr.strip() == f"parley is not beside this file: deploy it with `make deploy FN={name}`"
 
@@ -144,6 +124,33 @@ def test_without_its_secret_it_does_not_start(staged, python):
     assert failed.returncode == 2
     assert "WEBHOOK_SIGNING_KEY" in failed.stderr
     assert len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_the_function_of_all_functions_starts_alone_too(staged, python, database_url, tmp_path):
+    """Without the PostgreSQL that laptops have, and with nothing that is there for them."""
+    folder, port = staged("parley"), free_ports(1)[0]
+    assert not (folder / "config" / "cluster").exists()
+    assert not (folder / "config" / "local.env").exists()
+    with Started([python(folder), "func.py"], folder, database_url, port) as started:
+        started.answers("/health/readiness")
+        assert started.stopped() == 0
+    for name in ("pixeltable", "pytest"):
+        assert name not in (folder / "requirements.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, stage.WHOLE])
+def test_what_is_installed_has_a_hash(name, staged):
+    """Each package of the function's own lock, in its version, and none besides."""
+    folder = staged(name)
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.removesuffix(" \\") for line in lines if not line.startswith(" ")]
+    hashed = [
+        above for above, line in itertools.pairwise(lines) if not above.startswith(" ") and "--hash=sha256:" in line
+    ]
+    source = ROOT if name == stage.WHOLE else ROOT / "functions" / name
+    locked = (source / "constraints.txt").read_text(encoding="utf-8").split(lock.TESTS)[0].splitlines()
+    assert pins == [line for line in locked if "==" in line and not line.startswith(tuple(stage.ON_LAPTOPS))]
+    assert len(hashed) == len(pins)
 
 
 def test_only_what_has_changed_is_written(staged, tmp_path):
@@ -176,6 +183,7 @@ def test_what_func_adds_to_func_yaml_stays_until_ours_changes(staged, tmp_path, 
     project = tmp_path / "project"
     for part in ("functions/recover", "lib/parley"):
         shutil.copytree(ROOT / part, project / part)
+    shutil.copy(ROOT / "requirements.lock", project)
     changed = (ROOT / "functions" / "recover" / "func.yaml").read_text(encoding="utf-8") + "# changed\n"
     (project / "functions" / "recover" / "func.yaml").write_text(changed, encoding="utf-8")
     monkeypatch.setattr(stage, "ROOT", project)
