@@ -32,7 +32,17 @@ from typing import Any, Self
 from devkit import slack_methods
 from devkit.serving import LocalServer, Reply, Request, as_json
 from devkit.slack_arguments import Refused, read
-from devkit.slack_events import Attempt, Payload, deliver, deliver_form, deliver_with_retries, events, of_person, sign
+from devkit.slack_events import (
+    Attempt,
+    Payload,
+    deliver,
+    deliver_form,
+    deliver_with_retries,
+    events,
+    of_person,
+    sign,
+    stopped,
+)
 from devkit.slack_faults import Fault, Faults
 from devkit.slack_oauth import OAuth
 from devkit.slack_surfaces import Fields, Surfaces
@@ -134,6 +144,18 @@ class SlackStandIn:
                     made = self._events.get(ts) or events(conversation, conversation.messages[ts], self._clock())
                     return self._events.setdefault(ts, made)
         raise KeyError(ts)
+
+    def stop(self, user: str, channel: str, thread_ts: str) -> Payload:
+        """Press the Stop button of a thread where we are at work; gives the event. Raises KeyError without one."""
+        with self.workspace.changed:
+            if self.workspace.sessions[channel, thread_ts]["status"] != "processing":
+                raise KeyError("no Stop button is shown")
+            growing = [
+                m for m in self.workspace.thread(channel, thread_ts) if m.get("streaming_state") == "in_progress"
+            ]
+            for message in growing:
+                self.workspace.say(channel, {**message, "stream": {**message["stream"], "stopped_by": user}})
+            return stopped(user, channel, thread_ts, [message["ts"] for message in growing], self._clock())
 
     def messages(self, channel: str | None = None, *, from_bot: bool = False) -> list[Message]:
         """Give what was said, in order; each with its `channel`, with `from_bot` only what the app said."""

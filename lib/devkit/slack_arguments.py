@@ -43,6 +43,8 @@ _METHODS: Mapping[str, str] = {
     " icon_emoji:string icon_url:string username:string",
     "assistant.threads.setTitle": "channel_id:string! thread_ts:timestamp! title:string!",
     "files.info": "file:string! count:integer page:integer cursor:string limit:integer",
+    "agents.sessions.setStatus": "channel_id:string status:string! thread_ts:timestamp title:string"
+    " initiator_user_id:string icon_emoji:string icon_url:string username:string",
     "reactions.add": "channel:string! name:string! timestamp:timestamp!",
     "views.open": "view:json! trigger_id:string! interactivity_pointer:string",
     "views.update": "view:json! view_id:string external_id:string hash:string",

@@ -54,6 +54,12 @@ def events(conversation: Conversation, message: Message, now: float) -> list[Pay
     return found
 
 
+def stopped(user: str, channel: str, thread: str, growing: list[str], now: float) -> Payload:
+    """Give the event of somebody who presses Stop."""
+    event = {"type": "agent_session_stopped", "user": user, "channel": channel, "thread_ts": thread}
+    return _envelope({**event, "streaming_message_ts": growing, "event_ts": f"{now:.6f}"}, now)
+
+
 def of_person(user: str, text: str) -> Message:
     """Give a message as a person's client sends it. `text` is Slack's: `&`, `<`, `>` escaped, `<@U…>` a mention."""
     parts = [part for part in _MENTION.split(text) if part]

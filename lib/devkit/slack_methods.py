@@ -258,5 +258,6 @@ _METHODS: dict[str, Callable[[Workspace, Arguments], Answer]] = {
     "chat.appendStream": _STREAMS.append,
     "chat.stopStream": _STREAMS.stop,
     "assistant.threads.setStatus": _STREAMS.status,
+    "agents.sessions.setStatus": _STREAMS.session,
     "reactions.add": _react,
 }

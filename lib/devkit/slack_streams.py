@@ -2,9 +2,9 @@
 Slack's streaming messages and status line: begun, continued, ended, as strict as their pages.
 
 Sources: https://docs.slack.dev/reference/methods/chat.startStream, …/chat.appendStream, …/chat.stopStream (arguments,
-errors), …/chat.delete, …/assistant.threads.setStatus
+errors), …/chat.delete, …/assistant.threads.setStatus, …/agents.sessions.setStatus
 A stream that lives longer than five minutes is over, which Slack does not document. Left out: chunks other than text,
-session status, loading messages.
+the session status of chat.stopStream, loading messages.
 """
 
 from collections.abc import Callable
@@ -90,6 +90,23 @@ class Streams:
             raise Refused("invalid_arguments", "no more than 10 items allowed")
         workspace.statuses.append(arguments["status"])
         return {}
+
+    def session(self, workspace: Workspace, arguments: Arguments) -> Answer:
+        """agents.sessions.setStatus: of a thread; the first status makes the session, with its title."""
+        conversation = self._writable(workspace, arguments.get("channel_id", ""))
+        if arguments["status"] not in ("processing", "active", "suspended", "closed"):
+            raise Refused("invalid_arguments", "status: must be a valid enum value")
+        if len(arguments.get("title", "")) > 200:
+            raise Refused("invalid_arguments", "title: must be less than 201 characters")
+        thread = arguments.get("thread_ts", "")
+        if thread not in conversation.messages:
+            raise Refused("thread_not_found")
+        if arguments.get("initiator_user_id", BOT_USER) not in conversation.members:
+            raise Refused("user_not_found")
+        known = workspace.sessions.get((conversation.id, thread), {"title": arguments.get("title", ""), "seen": []})
+        seen = [*known["seen"], arguments["status"]]
+        workspace.sessions[conversation.id, thread] = {**known, "status": arguments["status"], "seen": seen}
+        return {"status": arguments["status"], "title": known["title"]}
 
     def _streaming(self, workspace: Workspace, arguments: Arguments) -> tuple[Conversation, Message]:
         conversation, message = self._own(workspace, arguments)

@@ -52,6 +52,9 @@ class Workspace:
         self.changed = threading.Condition(threading.RLock())
         self.now = clock
         self.statuses: list[str] = []
+        self.sessions: dict[
+            tuple[str, str], dict[str, Any]
+        ] = {}  # by conversation and thread: `status`, `title`, `seen`
         self.titles: dict[tuple[str, str], str] = {}  # by conversation and thread
         self.files: dict[str, tuple[dict[str, Any], bytes]] = {}  # by id: the file object, and what is in it
         self.users: dict[str, dict[str, Any]] = {}

@@ -152,8 +152,9 @@ class Deeds:
         if decided is None:
             self._reply(done, "This is not yours to decide.")
             return None
-        words = _DECIDED.get(decided.state, "This is over.")
-        self._reply(done, words, replace_original=decided.state != "open")
+        words, is_over = _DECIDED.get(decided.state, "This is over."), decided.state != "open"
+        told = f"{done.text}\n\n*{words}*" if is_over and done.text else words
+        self._reply(done, told, replace_original=is_over)
         return decided.emit
 
     def _vote(self, done: MessageReceived, user_id: UUID) -> None:

@@ -35,6 +35,7 @@ class Begun:
     enterprise: str | None = None
     ts: str | None = None
     seq: int = 0  # of the progress log: what was shown
+    question: str = ""
 
 
 class StreamOver(Exception):
@@ -73,6 +74,8 @@ class Screen(Protocol):
     """What Slack can show. Each raises StreamOver."""
 
     def title(self, thread: Titled) -> None: ...
+    def working(self, begun: Begun) -> None: ...
+    def rested(self, begun: Begun, *, waits: bool) -> None: ...
     def status(self, begun: Begun, text: str) -> None: ...
     def start(self, begun: Begun) -> str: ...
     def append(self, begun: Begun, text: str) -> None: ...
@@ -155,6 +158,7 @@ class Streams:
         following = self._places.acquire(blocking=False)
         try:
             if following:
+                self._screen.working(begun)
                 self._follow(begun)
             else:
                 self._screen.status(begun, Script().status)
@@ -176,8 +180,16 @@ class Streams:
                 log.info("no title", extra={"fields": {"reason": str(over)}})
 
     def _follow(self, begun: Begun) -> None:
+        script = Script()
+        try:
+            self._followed(begun, script)
+        finally:
+            if script.ended or not self._leaving():  # else another instance goes on with it
+                self._screen.rested(begun, waits=script.ended == "requires_action")
+
+    def _followed(self, begun: Begun, script: Script) -> None:
         until, kept = self._clock() + self._longest, self._clock()
-        script, told, last, view = Script(), "", 0.0, _View()
+        told, last, view = "", 0.0, _View()
         self._catch_up(script, begun)
         while self._clock() < until and not self._leaving():
             script.read(self._store.events(begun.request_id, script.seq))
@@ -198,6 +210,8 @@ class Streams:
             self._sleep(self._beat)
         if script.ended in ("cancelled", "requires_action") and begun.ts:
             self._rest(script, begun, view)
+        elif script.ended == "cancelled" and told:
+            self._screen.status(begun, "")
 
     def _catch_up(self, script: Script, begun: Begun) -> None:
         """What another instance has shown is not shown again."""

@@ -135,7 +135,7 @@ def test_another_instance_goes_on_where_one_stopped(workspace, database, asked):
 
 @pytest.mark.parametrize(
     ("refused", "form"),
-    [(1, ["section"]), (2, [])],
+    [(1, ["section", "actions"]), (2, [])],
 )
 def test_a_form_that_slack_refuses_is_followed_by_a_simpler_one(workspace, channel, asked, refused, form):
     """Rich blocks, then plain sections, then text alone: an answer is never lost for its form."""

@@ -313,13 +313,13 @@ def test_button_hands_the_conversation_to_a_person(desk, slack, rows):
 
 def test_command_hands_over_the_last_question_with_its_reason(desk, slack, rows):
     """`/parley person` is about what was asked last, by whoever says it; with nothing asked, they are told so."""
-    desk.do(slack.surfaces.command(ALICE, GENERAL, "person because"))
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "person: because"))
     assert "nothing yet" in slack.surfaces.replies[-1]["body"]["text"]
     desk.say(ALICE, ALICE, "First?")
     desk.say(ALICE, ALICE, "Second?")
     desk.say(BOB, BOB, "Bob's?")
 
-    desk.do(slack.surfaces.command(ALICE, GENERAL, "person Nobody answers me"))
+    desk.do(slack.surfaces.command(ALICE, GENERAL, "person: Nobody answers me"))
 
     told = rows("select e.reason, r.content from escalations e join requests r on r.id = e.request_id")
     assert told == [{"reason": "Nobody answers me", "content": "Second?"}]

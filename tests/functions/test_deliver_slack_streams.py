@@ -83,6 +83,9 @@ def deliver_answer(deliver, workspace, rank):
     return finish
 
 
+NOW = datetime.now(UTC)
+
+
 def started(held):
     return TurnStarted(request_id=held.request_id, session_id=held.session_id, channel="slack")
 
@@ -164,6 +167,78 @@ def test_a_title_that_slack_refuses_stops_nothing(first, streams, workspace):
 
     assert workspace.workspace.titles == {}
     assert workspace.workspace.statuses == ["is thinking…"]
+
+
+def test_stop_is_offered_while_we_are_at_work(asked, streams, workspace, deliver_answer):
+    """The thread is a session that Slack shows a Stop button in, until the answer is there; it has a title."""
+    requests, held = asked
+    place = GENERAL, held.origin["thread"]
+    pressed = []
+    steps = [
+        tell(asked, text("Your laptop ", 1)),
+        lambda: pressed.append(workspace.stop(ALICE, *place)),
+        lambda: requests.end(held, "cancelled", {"type": "about:blank", "title": "x"}, Plan("first", (), (), NOW)),
+    ]
+
+    streams(steps)(started(held))
+
+    assert pressed[0]["event"]["streaming_message_ts"] == [workspace.messages(from_bot=True)[0]["ts"]]
+    assert workspace.workspace.sessions[place] == {
+        "title": "How?",
+        "status": "active",
+        "seen": ["processing", "active"],
+    }
+    with pytest.raises(KeyError):
+        workspace.stop(ALICE, *place)
+
+
+def test_session_waits_for_the_person_who_must_decide(asked, streams, workspace):
+    """Nothing is at work then, and nothing is over."""
+    streams([tell(asked, ("requires_action", {}))])(started(asked[1]))
+
+    [session] = workspace.workspace.sessions.values()
+    assert session["seen"] == ["processing", "suspended"]
+
+
+def test_workspace_without_agents_is_asked_once(asked, streams, workspace):
+    """Its answers are streamed all the same."""
+    workspace.fail(Fault("error", "agents.sessions.setStatus", error="not_an_agent", times=9))
+
+    streams([tell(asked, text("Your laptop ", 1))], longest=20)(started(asked[1]))
+
+    assert len(workspace.calls("agents.sessions.setStatus")) == 1
+    assert workspace.messages(from_bot=True)[0]["text"] == "Your laptop "
+
+
+def test_delivery_ends_what_a_crash_left_at_work(asked, streams, workspace, deliver_answer):
+    """Whoever showed the answer died: no Stop button stays below it."""
+
+    class Killed(BaseException):
+        pass
+
+    def die():
+        workspace.fail(Fault("reset", "agents.sessions.setStatus"))
+        raise Killed
+
+    with pytest.raises(Killed):
+        streams([tell(asked, text("Your laptop ", 1)), die])(started(asked[1]))
+    [session] = workspace.workspace.sessions.values()
+    assert session["status"] == "processing"
+
+    deliver_answer(asked, "Your laptop is old.")
+
+    [session] = workspace.workspace.sessions.values()
+    assert session["status"] == "active"
+
+
+def test_status_is_taken_back_when_it_is_stopped_before_a_word(asked, streams, workspace):
+    """No "is thinking" stays for minutes."""
+    requests, held = asked
+    cancel = lambda: requests.end(held, "cancelled", {"type": "about:blank", "title": "x"}, Plan("first", (), (), NOW))  # noqa: E731
+
+    streams([cancel])(started(held))
+
+    assert workspace.workspace.statuses == ["is thinking…", ""]
 
 
 def test_an_answer_grows_and_is_finished_in_its_place(asked, streams, workspace, deliver_answer):

@@ -127,6 +127,10 @@ def test_with_agent_turn_killed_at_every_call_of_the_model_and_of_a_tool(real_se
         assert deliver_form(url, fields, desk.slack.signing_secret).status == 200
         desk.until(lambda: said(desk, thread, "It is ordered"))
 
+        [decided] = desk.slack.surfaces.replies[-1:]
+        assert decided["body"]["replace_original"]
+        assert "in place of the laptop AF200001" in decided["body"]["text"]
+        assert decided["body"]["text"].endswith("*Approved. I go on.*")
         assert len(asked) == 7
         assert between.struck.keys() == {"find_laptops", "check_refresh", "order_refresh"}
         assert all(times > 2 for times in between.struck.values())

@@ -7,6 +7,7 @@ streamed is finished where it stands: an update is idempotent, a post is not.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -116,6 +117,7 @@ class SlackChannel:
         if 0 in kept and kept[0].ts is None:
             self._store.drop_start(job)
             kept = self._store.of(job)
+            self._rested(job, until)
         first = ""
         for part in range(len(made)):
             make = partial(slack.message, job, made, part, footer)
@@ -162,7 +164,20 @@ class SlackChannel:
         if not isinstance(outcome, Delivered):
             raise _Stop(outcome)
         self._store.keep(job, 0, known.conversation, where["ts"])
+        self._rested(job, until)
         return where["ts"]
+
+    def _rested(self, job: Job, until: float) -> None:
+        """Let no thread look as if we were at work: whoever showed the answer as it was written may have died."""
+        place, thread = job.address.get("conversation"), job.address.get("thread")
+        if place and thread:
+            with suppress(NotSent, MaybeSent):  # the answer is there all the same
+                self._call(
+                    until,
+                    lambda client: client.agents_sessions_setStatus(
+                        channel_id=place, thread_ts=thread, status="active"
+                    ),
+                )
 
     def _simplest(
         self,

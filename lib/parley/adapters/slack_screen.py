@@ -21,6 +21,7 @@ class SlackScreen:
     def __init__(self, api_of: ApiOf) -> None:
         self._api_of = api_of
         self._silent: set[str] = set()  # workspaces that show no status: they are not asked again
+        self._unknown: set[str] = set()  # those that know no sessions of agents
 
     def title(self, thread: Titled) -> None:
         """Give a thread its title, as it stands in the person's list of conversations with us."""
@@ -34,6 +35,29 @@ class SlackScreen:
             BRIEF,
         )
         _check(answer)
+
+    def working(self, begun: Begun) -> None:
+        """Say that we are at work in this thread: Slack shows a button to stop it."""
+        who = {"initiator_user_id": begun.person} if begun.person else {}
+        self._session(begun, "processing", title=slack_text.title(begun.question), **who)
+
+    def rested(self, begun: Begun, *, waits: bool) -> None:
+        """Say that we are at work no more; `waits`: for the person."""
+        self._session(begun, "suspended" if waits else "active")
+
+    def _session(self, begun: Begun, status: str, **more: str) -> None:
+        if begun.workspace in self._unknown:
+            return
+        where = {"channel_id": begun.conversation, "thread_ts": begun.thread}
+        given = {name: value for name, value in more.items() if value}
+        try:
+            answer, _ = self._call(
+                begun, lambda client: client.agents_sessions_setStatus(**where, status=status, **given), BRIEF
+            )
+        except StreamOver:
+            return  # the answer is shown all the same
+        if answer.code is not None and classed(answer.code) not in ("wait", "retry", "unsure"):
+            self._unknown.add(begun.workspace)
 
     def status(self, begun: Begun, text: str) -> None:
         """Say what is done now, until the next message or two minutes have passed."""

@@ -62,7 +62,8 @@ class StreamRows:
             return None
         origin, person = place["origin"], place["person"]
         where = (str(origin.get("workspace") or ""), str(origin["conversation"]), str(origin["thread"]))
-        return Begun(request_id, *where, person, origin.get("enterprise"), taken["ts"], taken["seq"])
+        seen = (taken["ts"], taken["seq"], place["question"])
+        return Begun(request_id, *where, person, origin.get("enterprise"), *seen)
 
     def untitled(self, request_id: UUID) -> Titled | None:
         """Give the thread of a question, once: of the first in a thread of a direct conversation with us."""

@@ -14,7 +14,7 @@ HELP = (
     "*What you can do here*\n"
     "• `/parley ask` _your question_ - I answer in our direct messages\n"
     "• `/parley status` - what is open, and what came of it\n"
-    "• `/parley person` _why_ - hand your last question to a person, with what we said\n"
+    "• `/parley person` or `/parley person:` _why_ - hand your last question to a person, with what we said\n"
     "• `/parley preferences` - by which channels answers reach you, and your quiet hours\n"
     "• `/parley new` - forget what we were talking about\n"
     "Or just write to me: in our direct messages, or by mentioning me in a channel."
@@ -28,13 +28,21 @@ def command(fields: Mapping[str, str]) -> Found:
     found = ids(*(fields.get(name) for name in ("team_id", "user_id", "channel_id", "trigger_id")))
     if found is None:
         return Found(ignored="incomplete")
-    word, _, rest = text(fields.get("text")).strip().partition(" ")
-    name, rest = word.lower(), rest.strip()
-    if name not in slack_actions.COMMANDS and word:
-        name, rest = "ask", text(fields.get("text")).strip()  # who just asks, asks
+    name, rest = _read(text(fields.get("text")).strip())
     if name in ("", "help") or (name == "ask" and not rest):
         return Found(answer=ephemeral(HELP))
     return _asked(fields, rest[:LONGEST_TEXT]) if name == "ask" else _about_us(fields, name, rest)
+
+
+def _read(said: str) -> tuple[str, str]:
+    """Give the command and what comes with it. Who just asks, asks: `new laptop, please` is no command."""
+    word, *more = said.split(maxsplit=1)[:2] or [""]
+    name, rest = word.lower(), more[0] if more else ""
+    if name == "person:":
+        return "person", rest
+    if name == "ask" or (not rest and name in ("", *slack_actions.COMMANDS)):
+        return name, rest
+    return "ask", said
 
 
 def _asked(fields: Mapping[str, str], question: str) -> Found:

@@ -5,6 +5,7 @@ Sources: https://docs.slack.dev/reference/events/message (subtypes), …/app_men
          …/agent_session_stopped, …/assistant_thread_started, …/tokens_revoked, …/app_uninstalled
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import unescape
@@ -15,6 +16,9 @@ from parley.channels.slack_inbound.found import LONGEST_ID, LONGEST_TEXT, Found,
 # The subtypes that a person's own message can have, besides none. All others tell of changes, joins, bots.
 _SAID = frozenset({"file_share", "thread_broadcast"})
 _MOST_FILES = 10
+# `<#C1|general>`, `<!here>`, `<!subteam^S1|@desk>`, `<https://x|label>`, `<mailto:a@b|a@b>`: what people write cannot
+# look like this, since Slack escapes it.
+_REFERENCE = re.compile(r"<([#!]?)([^<>|@#!][^<>|]*)(?:\|([^<>]*))?>")
 
 
 def event(payload: Mapping[str, Any]) -> Found:
@@ -66,6 +70,12 @@ def _said(payload: Mapping[str, Any], said: Mapping[str, Any]) -> Found:
     is_reply = thread != stamp
     if not (is_direct or is_mention or is_reply):
         return Found(ignored="said to others")
+    where = {"conversation": conversation, "thread": thread, "is_reply": is_reply, "is_direct": is_direct}
+    if payload.get("is_ext_shared_channel") is True and not is_direct:
+        if not is_mention:
+            return Found(ignored="said to others")
+        # People of other organisations read along there: the answer goes to the person alone.
+        where = {"conversation": sender, "thread": "", "is_reply": False, "is_direct": True}
     return _asked(
         {
             "kind": "message",
@@ -73,10 +83,7 @@ def _said(payload: Mapping[str, Any], said: Mapping[str, Any]) -> Found:
             "key": _key(workspace, conversation, stamp),
             "workspace": workspace,
             "sender": sender,
-            "conversation": conversation,
-            "thread": thread,
-            "is_reply": is_reply,
-            "is_direct": is_direct,
+            **where,
             "is_mention": is_mention,
             "text": _spoken(words, ours),
             "files": _files(said.get("files")),
@@ -212,6 +219,8 @@ def _not_for_us(payload: Mapping[str, Any], said: Mapping[str, Any], ours: set[s
         return "said by a bot"
     ids_of_home = {workspace_of(payload), *_enterprises(payload)}
     teams = {text(said.get("user_team")), text(said.get("source_team"))} - {""}
+    if payload.get("is_ext_shared_channel") is True and not teams:
+        teams = {text(said.get("team"))} - {""}
     if teams and not teams & ids_of_home:
         return "said by somebody outside of the workspace"
     return None
@@ -240,7 +249,16 @@ def _files(value: Any) -> list[dict[str, Any]]:
 
 
 def _spoken(words: str, ours: set[str]) -> str:
-    """Give the text without our own mention, with Slack's escapes undone; line breaks stay."""
+    """Give the text as it reads: without our own mention, links and channels by their names, escapes undone."""
     for bot in ours:
-        words = words.replace(f"<@{bot}>", "")
-    return unescape(words).strip()[:LONGEST_TEXT]
+        words = re.sub(rf"<@{re.escape(bot)}(\|[^>]*)?>", "", words)
+    return unescape(_REFERENCE.sub(_as_it_reads, words)).strip()[:LONGEST_TEXT]
+
+
+def _as_it_reads(found: "re.Match[str]") -> str:
+    kind, what, label = found[1], found[2], found[3] or ""
+    if kind:
+        return f"{kind}{label.lstrip(kind) or what}" if kind == "#" else f"@{label.lstrip('@') or what}"
+    if what.startswith(("mailto:", "tel:")) or label in what:
+        return label or what
+    return f"{label} ({what})" if label else what

@@ -14,6 +14,7 @@ from parley.channels.slack_inbound.commands import SORRY
 from parley.channels.slack_inbound.found import LONGEST_ID, LONGEST_TEXT, Found, ids, mapping, objects, text
 
 _FIELD = "The field is needed."
+LONGEST_QUOTE = 2800  # characters of the message whose button was pressed
 _TIME = "Both times, or none."
 
 
@@ -64,7 +65,8 @@ def _clicked(payload: Mapping[str, Any], base: dict[str, Any]) -> Found:
     details = _deed(action)
     if found is None or details is None:
         return Found(ignored="a button that is not ours")
-    channel = text(mapping(payload.get("channel")).get("id")) or base["sender"]
+    kept = details["kind"] == "action"  # what was decided stays to be read
+    channel = text(mapping(payload.get("channel")).get("id"))[:LONGEST_ID] or base["sender"]
     key = f"slack:{base['workspace']}:click:{found[0]}:{details['kind']}:{found[1]}"
     return Found(
         data={
@@ -73,8 +75,9 @@ def _clicked(payload: Mapping[str, Any], base: dict[str, Any]) -> Found:
             "key": key,
             "conversation": channel,
             "is_direct": channel.startswith("D"),
-            "thread": text(container.get("thread_ts")),
+            "thread": text(container.get("thread_ts"))[:LONGEST_ID],
             "reply_url": text(payload.get("response_url"))[:500],
+            **({"text": text(mapping(payload.get("message")).get("text"))[:LONGEST_QUOTE]} if kept else {}),
         }
     )
 

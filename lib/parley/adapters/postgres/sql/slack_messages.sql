@@ -59,7 +59,7 @@ update requests r set titled = true
 returning r.origin, left(r.content, 400) as question, r.files->0->>'name' as file
 
 -- name: stream_place
-select r.origin, (select split_part(u.value, ':', 2) from user_identities u
+select r.origin, left(r.content, 400) as question, (select split_part(u.value, ':', 2) from user_identities u
                    where u.user_id = r.user_id and u.kind = 'slack'
                      and u.value like coalesce(r.origin->>'workspace', '') || ':%%' limit 1) as person
   from requests r where r.id = %(request_id)s
