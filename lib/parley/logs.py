@@ -38,10 +38,13 @@ def start(level: str = "INFO") -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # waitress warns for each queued request, httpx names each URL, parliament warns for each request that is no event,
-    # the pool repeats what libpq says of each attempt to connect, which may hold parts of the URL
+    # the pool repeats what libpq says of each attempt to connect, which may hold parts of the URL; clients of services
+    # write down whole requests at DEBUG, with content and keys
     quiet = {
         "waitress.queue": logging.ERROR, "httpx": logging.WARNING, "parliament.server": logging.ERROR,
-        "psycopg.pool": logging.ERROR,
+        "psycopg.pool": logging.ERROR, "botocore": logging.WARNING, "boto3": logging.WARNING,
+        "urllib3": logging.WARNING, "httpcore": logging.WARNING, "llama_stack_client": logging.WARNING,
+        "slack_sdk": logging.WARNING,
     }  # fmt: skip
     for noisy, quieter in quiet.items():
         logging.getLogger(noisy).setLevel(max(quieter, logging.root.level))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 
+import databases
 import pytest
 from processes import ROOT, until
 
@@ -175,6 +176,36 @@ def test_first_key_is_made_in_the_database(run, parley):
     ).strip()
 
     run("stuck", key=key)
+
+
+def test_person_is_exported_and_erased(run, admin, parley):
+    """By a key of theirs or an administrator's, and straight in the database by whoever has it; it asks first."""
+    key = run("keys", "create", "--email", "leaver@example.org", DATABASE_URL=parley.database_url).strip()
+    asked = run("ask", "--background", "Where is the canary of Lea?", key=key).strip()
+    until(lambda: json.loads(run("--json", "status", asked, key=key))["status"] == "completed")
+    me = json.loads(run("--json", "users", "export", "me", key=key))["user"]["id"]
+
+    exported = run("users", "export", "leaver@example.org", DATABASE_URL=parley.database_url)
+    refused = run("users", "erase", me, key=admin, said="n\n", status=130)
+    erased = run("users", "erase", "leaver@example.org", "--yes", DATABASE_URL=parley.database_url)
+    again = run("users", "erase", me, "--yes", key=admin)
+    nobody = run("users", "erase", "leaver@example.org", "--yes", status=4, DATABASE_URL=parley.database_url)
+
+    assert "canary of Lea" in exported
+    assert "for good" in refused
+    assert erased == "erased 1 questions and 1 conversations\n"
+    assert again == erased  # bare rows without content stay
+    assert (nobody, run.complained) == ("", "users: there is no such person\n")
+    rows = "\n".join(
+        text
+        for (table,) in databases.run(
+            parley.database_url, "select tablename from pg_tables where schemaname = 'public'"
+        )
+        for (text,) in databases.run(parley.database_url, f'select t::text from "{table}" t')
+    )
+    assert "canary of Lea" not in rows
+    assert "leaver@example.org" not in rows
+    run("status", asked, key=key, status=3)
 
 
 def test_administrators_see_what_is_broken(run, admin, parley):

@@ -142,6 +142,33 @@ def test_who_may_call_what(client, bearer, database, rows, route):
     assert wrong == {}
 
 
+AUDITED = [
+    route
+    for route in ROUTES
+    if TABLE[name(route)] in ("read", "change", "repair")
+    or (TABLE[name(route)] in (STAFF, ADMIN) and route.method != "GET")
+    or name(route) in ("create_key", "get_dead_letter")
+]
+
+
+@pytest.mark.parametrize("route", AUDITED, ids=name)
+def test_what_an_admin_does_with_what_is_not_theirs_is_written_down(client, bearer, database, rows, route):
+    """Who, what and of whom, by every route that shows what was said or changes anything; and it stays written."""
+    things, key = made(database, rows), bearer["admin"]()
+    [admin] = rows("select id from users where email = 'admin@example.org'")
+    before = {row["id"] for row in rows("select id from audit_log")}
+
+    done = call(client, route, things, key)
+
+    written = [row for row in rows("select * from audit_log order by id") if row["id"] not in before]
+    assert done.status_code < 300, done.text
+    assert [(row["actor"], row["detail"]["role"]) for row in written] == [(f"user:{admin['id']}", "admin")] * len(
+        written
+    )
+    named = {part for row in written for part in row["object"].split()}
+    assert named & {*things.path.values(), done.json["prefix"] if name(route) == "create_key" else None}
+
+
 def call(client, route, things, key):
     """Call a route with somebody's things, as it wants to be called."""
     path = {**things.path, "request_id": things.path["waiting" if name(route) == "decide" else "request_id"]}
