@@ -133,6 +133,10 @@ suppressed: setup ## who is not written to any more: make suppressed ARGS="list"
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m standalone.here parley.dead_letters $(or $(ARGS),list)
 
+.PHONY: release
+release: setup-tests ## write down what a release promises to the next one: make release NAME=1.2.0
+	@$(PY) -m devkit.release "$(NAME)"
+
 lock: setup-tests ## pin every version anew (ARGS=--upgrade takes newer ones)
 	@$(PY) -m devkit.lock $(ARGS)
 

@@ -143,6 +143,7 @@ GRANTS: Mapping[str, Grants] = {
     "agent-turn": _together(
         _STANDS_IN,
         _ENDS,
+        _SLACK,  # files that came with a message
         {
             "token_usage": "select, insert, update",
             "users": "select, update (id)",  # locked while tokens are reserved
@@ -162,7 +163,7 @@ GRANTS: Mapping[str, Grants] = {
             # Who stops an answer while it is written cancels its request.
             "sessions": "select, update (id)",
             "requests": "select, update (state, error, result, cancel_requested, events, due_at, finished_at, version,"
-            " updated_at)",
+            " titled, updated_at)",
             "request_events": "select, insert",
             "messages": "insert",
             "actions": "select, update",
