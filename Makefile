@@ -6,7 +6,7 @@ export PYTHON
 # Packages may come by way of a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help run dev ask inject test test-plans test-llama-stack eval tools llama-stack check bench retrieval bench-api fuzz openapi kill chaos \
+.PHONY: help run dev ask inject test test-plans test-llama-stack eval tools llama-stack check bench retrieval bench-slack bench-api fuzz openapi kill chaos \
         demo slack-queue mail-pictures simulate stage deploy migrate keys admin-key knowledge suppressed dead-letters lock clean \
         setup setup-tests
 
@@ -68,6 +68,9 @@ bench: setup-tests ## start-up, memory, latency and throughput, measured here
 retrieval: setup-tests ## how well and how fast questions find their sections, and that none finds what is not for its reader
 	@QUERIES=$(or $(QUERIES),10000) PYTHONPATH=lib .venv/bin/python -m pytest -q tests/adapters/test_knowledge_properties.py
 	@PYTHONPATH=lib:tests .venv/bin/python -m retrieval $(ARGS)
+
+bench-slack: setup-tests ## how soon Slack gets its 200, at 200 events a second and from zero (ARGS="--rate 200 --runs 7")
+	@PYTHONPATH=lib:tests .venv/bin/python -m bench.acking $(ARGS)
 
 bench-api: setup-tests ## POST to 202 at 100 a second, and two hundred callers who wait (ARGS="--rate 200")
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench.asking $(ARGS)

@@ -3,11 +3,14 @@
 import json
 import os
 import random
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 from channels.slack_inbound.cases import CASES, spoilt
 
+from devkit.slack import sign
+from parley import envelope, ingest
 from parley.channels import slack_inbound
 from parley.domain.events import MessageReceived
 
@@ -47,6 +50,31 @@ def test_any_request_is_read_ignored_or_refused():
         assert found.data or found.view or found.answer is not None or found.ignored, request
 
     assert kinds == {case.gives for case in CASES} - {None}  # it is not all noise
+
+
+class Taken:
+    """A broker, and Slack's forms, that take everything; as it goes over the wire."""
+
+    def send(self, event):
+        headers, _ = envelope.to_binary(event)
+        assert all(value.isascii() and value.isprintable() for value in headers.values()), headers
+
+    def open(self, *_):
+        return "V1"
+
+
+def test_no_request_is_answered_with_an_error_of_ours():
+    """Through the whole door: 200, or 400 for what nobody can read."""
+    chance, statuses = random.Random(11), set()
+    door = ingest.Ingest(Taken(), Taken(), secrets=["secret"], event_key="key", clock=lambda: 1700000000)
+
+    for _ in range(TRIES // 4 if TRIES < 100_000 else TRIES):
+        request = body(chance)
+        signed = sign("secret", request, 1700000000)
+        answer = door(SimpleNamespace(method="POST", headers=signed, get_data=lambda request=request: request))
+        statuses.add(answer[1])
+
+    assert statuses == {200, 400}
 
 
 @pytest.mark.parametrize("depth", [10, 1000, 200_000])
