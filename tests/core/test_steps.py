@@ -1,5 +1,6 @@
 """A turn of several steps: tools called once, going on elsewhere, cancelled in between."""
 
+import re
 import threading
 
 import pytest
@@ -289,7 +290,9 @@ def test_a_long_turn_goes_on_in_another_invocation(turns, ask, engine, tools, st
         replies.append(handle(created))
         assert len(replies) < 9
     assert [reply.contract for reply in replies[:-1]] == [created] * (len(replies) - 1)
-    assert len({reply.cause for reply in replies}) == len(replies), "each reply raises the step"
+    risen = [tuple(map(int, re.findall(r"\d+", reply.cause)[::-1])) for reply in replies[:-1]]
+    assert risen == sorted(set(risen)), "each reply is of a later epoch, or of a later step in it"
+    assert len({reply.cause for reply in replies}) == len(replies)
     assert (len(tools.calls), len(engine.asked)) == (1, 2)
     assert standing(created)["attempt"] == 0
 
