@@ -25,6 +25,7 @@ from devkit.stage import BUILD, chosen
 
 VENVS = BUILD / "venvs"
 CACHE = ".pycache"
+IMPORTS = "import parley.serve, func"  # what a start imports
 # Where the buildpack's images have what a venv has.
 WORKSPACE = Path("/workspace")
 STANDARD = Path("/layers/paketo-buildpacks_cpython/cpython/lib")
@@ -35,7 +36,7 @@ PACKAGES = Path("/layers/paketo-buildpacks_pip-install/packages/lib")
 _IMPORTED = """
 import ast, importlib, json, sys
 sys.path[:0] = [".", "lib"]
-import parley.serve, func
+exec(sys.argv[1])
 seen = set()
 while new := [m for n, m in list(sys.modules.items()) if n.split(".")[0] in ("parley", "func") and n not in seen]:
     for module in new:
@@ -78,8 +79,10 @@ def python_with(folder: Path, version: str) -> Path:
         options = ("--quiet", "--require-hashes", "--python", python)
         _run(uv, "pip", "install", *options, "-r", folder / "requirements.txt")
         (fresh / ".complete").touch()
-        shutil.rmtree(venv, ignore_errors=True)
-        fresh.rename(venv)
+        try:
+            fresh.rename(venv)
+        except OSError:  # somebody else was first
+            shutil.rmtree(fresh)
     return venv / "bin" / "python"
 
 
@@ -94,22 +97,28 @@ def _found(version: str) -> str:
     return version
 
 
-def compile_folder(folder: Path) -> int:
+def compile_folder(folder: Path, imports: str = IMPORTS) -> int:
     """Bring a staged folder's bytecode up to date; gives the number of its modules."""
-    version = version_of(folder)
-    python = python_with(folder, version)
-    tag = f"cpython-{version.replace('.', '')}"
-    sources = [Path(path) for path in json.loads(_run(python, "-c", _IMPORTED, cwd=folder))]
-    wanted = {}
-    for source in sources:
-        if place := _in_image(source, folder):
-            wanted[folder / CACHE / place.parent.relative_to("/") / f"{place.stem}.{tag}.pyc"] = (source, place)
+    wanted = {bytecode(folder, place): (source, place) for source, place in modules(folder, imports)}
     job = [(str(source), str(target), str(place)) for target, (source, place) in wanted.items()]
-    _run(python, "-c", _COMPILE, stdin=json.dumps(job))
+    _run(python_with(folder, version_of(folder)), "-c", _COMPILE, stdin=json.dumps(job))
     for path in (folder / CACHE).rglob("*.pyc"):
         if path not in wanted:
             path.unlink()
     return len(wanted)
+
+
+def modules(folder: Path, imports: str = IMPORTS) -> list[tuple[Path, Path]]:
+    """Give every module that the function in a staged folder imports: where it is here, and in an image."""
+    python = python_with(folder, version_of(folder))
+    sources = [Path(path) for path in json.loads(_run(python, "-c", _IMPORTED, imports, cwd=folder))]
+    return [(source, place) for source in sources if (place := _in_image(source, folder))]
+
+
+def bytecode(folder: Path, place: Path) -> Path:
+    """Give the file with the bytecode of the module that an image has at `place`."""
+    tag = f"cpython-{version_of(folder).replace('.', '')}"
+    return folder / CACHE / place.parent.relative_to("/") / f"{place.stem}.{tag}.pyc"
 
 
 # By the Python whose bytecode it is. What is there and fits stays as it is: func builds anew what has changed.

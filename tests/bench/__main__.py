@@ -6,28 +6,22 @@ Medians with the spread (lowest to highest run). Everything runs on this machine
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from bench import agent, delivering, protocol, starting, turning
-from devkit.aws import Amazon
+from bench.world import world
 from devkit.installation import QUICK, Installation
-from devkit.mailbox import Mailbox
-from devkit.receiver import WebhookReceiver
-from devkit.slack import GENERAL, SlackStandIn
-from parley.adapters.postgres.database import Database
+from devkit.slack import SlackStandIn
 from standalone import host
-from standalone.__main__ import prepare
-from standalone.postgres import EmbeddedPostgres
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -55,30 +49,8 @@ def main() -> None:
 
 def starts(folder: Path, runs: int) -> dict[str, Any]:
     """Cold starts of every function beside an empty one, in the same run."""
-    with (
-        EmbeddedPostgres(folder / "postgres", durable=False) as postgres, SlackStandIn() as slack, Mailbox() as mail,
-        WebhookReceiver() as hook, Amazon() as amazon, _sink() as sink,
-    ):  # fmt: skip
-        url = postgres.start()
-        prepare(url, starting.ROOT, {})
-        database = Database(url, name="bench")
-        places = {
-            "slack": {"workspace": "T1", "conversation": GENERAL}, "email": {"to": "ann@example.org"}, "test": {},
-            "sms": {"to": "+15005550006"}, "webhook": {"url": hook.url, "integration": "bench"},
-            "teams": {"url": hook.url, "integration": "bench"},
-        }  # fmt: skip
-        events = starting.Events(database, slack, places)
-        keys = amazon.credentials
-        env = {
-            **os.environ, "DATABASE_URL": url, "K_SINK": sink.url, "EVENT_KEY": "bench", "WEBHOOK_SIGNING_KEY": "bench",
-            "TOOL_SIGNING_KEY": "A" * 43, "TOOL_PUBLIC_KEY": "A" * 43,
-            "SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_BOT_TOKEN": slack.token,
-            "SLACK_API_URL": slack.api_url,
-            "SMTP_URL": mail.url, "MAIL_FROM": "parley@example.org", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
-            "SNS_ENDPOINT_URL": amazon.endpoint_url, "WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8", "ADDRESS": "127.0.0.1",
-            "CONFIG_DIR": str(starting.ROOT / "config"), "LOG_LEVEL": "ERROR", "PYTHONPATH": str(starting.ROOT / "lib"),
-        }  # fmt: skip
+    with world(folder) as (given, events):
+        env = {"CONFIG_DIR": str(starting.ROOT / "config"), "PYTHONPATH": str(starting.ROOT / "lib")}
         names = ["empty", *host.names(starting.ROOT)]
         samples: dict[str, list[starting.Start]] = {name: [] for name in names}
         (folder / "empty").mkdir()
@@ -89,9 +61,8 @@ def starts(folder: Path, runs: int) -> dict[str, Any]:
                 if name == "empty":
                     where = folder / "empty"
                     command, post = starting.empty(where, port)
-                here = {**env, "PORT": str(port)}
+                here = {**given(name), **env, "PORT": str(port)}
                 samples[name].append(starting.measure(command, where, here, port, post or events.of(name)))
-        database.close()
     return _show_starts(samples)
 
 
@@ -185,23 +156,6 @@ def _spread(values: Sequence[float]) -> str:
 
 def _at(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
-
-
-def _sink() -> Any:
-    """A broker that takes everything."""
-    from devkit.serving import LocalServer, Reply
-
-    class Sink:
-        def __enter__(self) -> Self:
-            self._server = LocalServer(lambda _: Reply(202))
-            self._server.start()
-            self.url = self._server.url
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self._server.stop()
-
-    return Sink()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import http.client
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,26 +53,39 @@ class Post:
     expected: tuple[int, ...] = (200, 202)
 
 
-def measure(command: list[str], folder: Path, env: Mapping[str, str], port: int, post: Post) -> Start:
-    """Start a process, wait until it is ready, send one event, end it."""
+def measure(command: list[str], folder: Path, env: Mapping[str, str], port: int, post: Post, load: int = 0) -> Start:
+    """Start a process, wait until it is ready, send one event, then `load` times the same, four at once; end it."""
     begun = time.perf_counter()
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=quiet, stderr=quiet)
-    try:
-        while ask(port, "GET", "/health/readiness") != 200:
-            if process.poll() is not None:
-                raise RuntimeError(f"{folder.name} does not start")
-            time.sleep(0.001)
-        ready = time.perf_counter() - begun
-        idle = _megabytes(process.pid)
-        status = ask(port, "POST", post.path, post.headers, post.body)
-        answered = time.perf_counter() - begun
-        if status not in post.expected:
-            raise RuntimeError(f"{folder.name} answered {status}")
-        return Start(ready * 1000, answered * 1000, idle, _megabytes(process.pid))
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            return _measured(process, begun, port, post, load)
+        except Odd as odd:
+            said.seek(0)
+            raise RuntimeError(f"{folder.name} {odd}: {said.read().decode()}") from None
+        finally:
+            process.kill()
+            process.wait()
+
+
+class Odd(Exception):
+    """It did not start, or answered something else."""
+
+
+def _measured(process: "subprocess.Popen[bytes]", begun: float, port: int, post: Post, load: int) -> Start:
+    while ask(port, "GET", "/health/readiness") != 200:
+        if process.poll() is not None:
+            raise Odd("does not start")
+        time.sleep(0.001)
+    ready = time.perf_counter() - begun
+    idle = _megabytes(process.pid)
+    status = ask(port, "POST", post.path, post.headers, post.body)
+    answered = time.perf_counter() - begun
+    if status not in post.expected:
+        raise Odd(f"answered {status}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: ask(port, "POST", post.path, post.headers, post.body), range(load)))
+    return Start(ready * 1000, answered * 1000, idle, _megabytes(process.pid))
 
 
 def empty(folder: Path, port: int) -> tuple[list[str], Post]:

@@ -86,7 +86,7 @@ class Started:
         return self.process.wait(30)
 
 
-@functions
+@pytest.mark.parametrize("name", ["slack-ingest", "request-api", "recover"])
 def test_it_starts_alone_from_its_own_requirements(name, staged, python, database_url):
     folder, port = staged(name), free_ports(1)[0]
     with Started([python(folder), "-m", "parley.serve", "."], folder, database_url, port) as started:
