@@ -143,6 +143,10 @@ suppressed: setup ## who is not written to any more: make suppressed ARGS="list"
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m standalone.here parley.dead_letters $(or $(ARGS),list)
 
+.PHONY: upgrade-rehearsal
+upgrade-rehearsal: setup-tests ## an older commit and this one side by side, under load: make upgrade-rehearsal OLD=v0.1.0 REQUESTS=500
+	@PYTHONPATH=lib:tests .venv/bin/python -m upgrade "$(OLD)" $(if $(REQUESTS),--requests $(REQUESTS)) $(ARGS)
+
 .PHONY: release
 release: setup-tests ## write down what a release promises to the next one: make release NAME=1.2.0
 	@$(PY) -m devkit.release "$(NAME)"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -85,6 +86,26 @@ def test_two_at_the_same_time_both_succeed(empty_url):
     assert [process.returncode for process in both] == [0, 0]
     assert sum(0 if line == "nothing to apply" else int(line.removesuffix(" applied")) for line in said) == count
     assert run(empty_url, "select count(*), count(distinct version) from schema_migrations") == [(count, count)]
+
+
+def test_migrating_gives_way_to_who_works_with_its_tables(empty_url, folder):
+    """While somebody reads a table, its change waits, and others who read it do not wait behind the change."""
+    migrate.apply(empty_url, folder)
+    (folder / "0003_c.sql").write_text("alter table a add column more int", encoding="utf-8")
+    waits = (
+        "select count(*) from pg_stat_activity where application_name = 'parley-migrate' and wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(empty_url) as reader, ThreadPoolExecutor(1) as other:
+        reader.execute("select * from a")  # and the transaction stays open
+        migrating = other.submit(migrate.apply, empty_url, folder)
+        until(lambda: run(empty_url, waits) == [(1,)])
+
+        with psycopg.connect(empty_url, options="-c statement_timeout=20s") as second:
+            found = second.execute("select * from a").fetchall()
+        reader.rollback()
+
+        assert found == []
+        assert migrating.result(30) == 1
 
 
 def test_later_migration_is_added(empty_url, folder, tables, versions):

@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import LiteralString
 
@@ -24,6 +25,7 @@ import psycopg
 
 from parley.adapters.postgres import roles
 from parley.adapters.postgres.database import checked
+from parley.adapters.postgres.locks import patiently
 from parley.errors import Misconfigured
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -69,9 +71,7 @@ def apply(url: str, folder: Path = FOLDER, *, say: Callable[[str], object] = lam
     applied = 0
     with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-migrate") as connection:
         for migration in migrations(folder):
-            with connection.transaction():
-                is_new = _apply_one(connection, migration)
-            if is_new:
+            if patiently(connection, partial(_apply_one, connection, migration)):
                 applied += 1
                 say(f"applied {migration.name}")
     return applied
@@ -89,7 +89,9 @@ def status(url: str, folder: Path = FOLDER) -> Iterator[tuple[Migration, str | N
 
 
 def _apply_one(connection: psycopg.Connection, migration: Migration) -> bool:
+    connection.execute("set local lock_timeout = 0")  # for another who migrates now
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    connection.execute("set local lock_timeout = '800ms'")
     connection.execute(_TABLE)
     row = connection.execute("select digest from schema_migrations where version = %s", (migration.version,)).fetchone()
     if row:

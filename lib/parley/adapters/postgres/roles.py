@@ -18,6 +18,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import LiteralString
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ import psycopg
 from psycopg import sql
 
 from parley.adapters.postgres.database import checked
+from parley.adapters.postgres.locks import patiently
 from parley.errors import Misconfigured
 
 EVERYBODY = "parley_functions"  # of whom every role below is a member
@@ -215,12 +217,20 @@ def url_as(url: str, function: str, password: str = "") -> str:
 
 def apply(url: str) -> int:
     """Make the roles that are missing and let each do what is declared. Returns for how many tables that changed."""
-    with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-roles") as connection:
-        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        for name in (EVERYBODY, *map(role, GRANTS)):
-            connection.execute(_made(name))
-        connection.execute(_API)
-        return _grant(connection)
+    with psycopg.connect(
+        checked(url), connect_timeout=10, application_name="parley-roles", autocommit=True
+    ) as connection:
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+            for name in (EVERYBODY, *map(role, GRANTS)):
+                connection.execute(_made(name))
+            connection.execute(_API)
+            changed = _grant(connection)
+        walled = [table for (table,) in connection.execute(_WALLED, (EVERYBODY,)).fetchall()]
+        for table in walled:
+            lifted = _LIFTED.format(table=sql.Identifier(table), everybody=sql.Identifier(EVERYBODY))
+            patiently(connection, partial(connection.execute, lifted))
+        return changed + len(walled)
 
 
 def granted(connection: psycopg.Connection) -> dict[str, dict[str, set[str]]]:
@@ -260,9 +270,6 @@ def _grant(connection: psycopg.Connection) -> int:
                     sql.SQL("grant {what} on {table} to {role}").format(what=sql.SQL(" ").join(what), **names)
                 )
             changed += 1
-    for (table,) in connection.execute(_WALLED, (EVERYBODY,)).fetchall():
-        connection.execute(_LIFTED.format(table=sql.Identifier(table), everybody=sql.Identifier(EVERYBODY)))
-        changed += 1
     return changed
 
 
