@@ -11,6 +11,7 @@ from parley.adapters.postgres.api import Keys, Limits
 from parley.api import settings
 from parley.api.route import Answer, Route
 from parley.api.routes import Api
+from parley.api.strangers import Strangers
 from parley.domain import links
 from parley.errors import Misconfigured
 
@@ -22,10 +23,10 @@ ME = "/api/v1/me"
 def served(api, database):
     """Serve the API with other rules; gives a client."""
 
-    def make(limits=None, **rules):
+    def make(limits=None, strangers=None, **rules):
         for name, value in rules.items():
             setattr(api.desk.rules, name, value)
-        whole = Api(database, api.desk.store, api.desk.publisher, api.desk.rules, limits=limits)
+        whole = Api(database, api.desk.store, api.desk.publisher, api.desk.rules, limits=limits, strangers=strangers)
         function = runtime.http_function("request-api", config=type(None), build=lambda _: whole)
         function._handler = whole
         return serve.application(function).test_client()
@@ -164,6 +165,57 @@ def test_caller_is_told_what_is_left_and_when_to_come_back(served, database, cal
     assert bob.get(ME).status_code == 200
 
 
+FROM = {"X_Forwarded_For": "203.0.113.9, 10.1.2.3"}
+
+
+@pytest.fixture
+def guarded(served):
+    """The API behind proxies of 10.0.0.0/8, which lets strangers call twice at once; `now` is its clock."""
+    now = [0.0]
+    client = served(strangers=Strangers(["10.0.0.0/8"], per_minute=60, burst=2, clock=lambda: now[0]))
+    client.now = now
+    return client
+
+
+def test_whom_nobody_knows_is_limited_by_address(guarded, caller, problem):
+    """On routes without a key, and with one that opens nothing; who has a key is not held up by them."""
+    stranger, ann = type(caller())(guarded, "pk_wrong"), type(caller())(guarded, caller().key)
+
+    got = [stranger.get(path, **FROM) for path in ("/openapi.json", ME, ME, "/openapi.json")]
+
+    assert [one.status_code for one in got] == [200, 401, 429, 429]
+    assert [one.headers["RateLimit"].split(";")[1] for one in got] == ["r=1", "r=0", "r=0", "r=0"]
+    problem(got[2], "rate-limited", 429)
+    assert (ann.get(ME, **FROM).status_code, ann.get("/openapi.json", **FROM).status_code) == (200, 429)
+    guarded.now[0] += 1
+    assert stranger.get(ME, **FROM).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("203.0.113.9", "203.0.113.10", False), ("203.0.113.9, 10.1.2.3, 10.1.2.4", "203.0.113.9, 10.1.2.5", True),
+        ("1.1.1.1, 203.0.113.9", "2.2.2.2, 203.0.113.9", True), ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False), ("", "nonsense", True),
+    ],
+)  # fmt: skip
+def test_an_address_is_the_nearest_that_is_no_proxy(guarded, one, other, same):
+    """What stands before it in the header anybody may have written there."""
+    for _ in range(2):
+        guarded.get("/openapi.json", headers={"X-Forwarded-For": one})
+
+    got = guarded.get("/openapi.json", headers={"X-Forwarded-For": other})
+
+    assert got.status_code == (429 if same else 200)
+
+
+def test_without_a_proxy_that_is_trusted_nobody_is_taken_for_another(served):
+    """The address would be the proxy's: everybody would have one bucket."""
+    client = served(strangers=Strangers([], per_minute=60, burst=1))
+
+    assert [client.get("/openapi.json").status_code for _ in range(3)] == [200] * 3
+
+
 def test_bucket_fills_with_time(served, database, caller, rows):
     """By the database's clock, and not above its size."""
     client = served(Limits(database, per_minute=60, burst=2))
@@ -227,6 +279,7 @@ SETTINGS = {
             "OIDC_ALGORITHMS",
         ),
         ({"threads": 3}, "THREADS"),
+        ({"trusted_proxies": ("10.0.0.1/8",)}, "TRUSTED_PROXIES"),
     ],
 )
 def test_it_does_not_start_open(wrong, variable):

@@ -99,7 +99,7 @@ class Route:
 
     def _implied(self) -> Iterable[str]:
         if self.roles is not None:
-            yield from ("unauthenticated", "forbidden", "rate-limited")
+            yield from ("unauthenticated", "forbidden")
         if self.query or self.all_headers or self.body:
             yield "bad-request"
         if self.again:
@@ -108,7 +108,7 @@ class Route:
             yield from ("too-large", "not-json", "invalid")
         if "{" in self.path:
             yield "not-found"
-        yield from ("internal", "unavailable")
+        yield from ("rate-limited", "internal", "unavailable")
 
 
 def _rule(part: str) -> str:

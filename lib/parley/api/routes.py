@@ -49,6 +49,7 @@ from parley.api.auth import Door, Doorkeeper, Tokens
 from parley.api.desk import Desk, Rules, Store
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
+from parley.api.strangers import Strangers
 from parley.domain.keys import NAMED, Principal
 from parley.errors import Misconfigured, Rejected, Unavailable
 from parley.ports import Publisher
@@ -76,6 +77,7 @@ class Api:
         rules: Rules,
         *,
         limits: Limits | None = None,
+        strangers: Strangers | None = None,
         tokens: Tokens | None = None,
         doors: Iterable[Door] = (),
         standby: Standby | None = None,
@@ -85,6 +87,7 @@ class Api:
         all_doors = (*doors, cookies.door(self.desk.sign_ins))
         self._doorkeeper = Doorkeeper(Keys(database), Users(database), tokens=tokens, doors=all_doors)
         self._limits = limits
+        self._strangers = strangers
         self._standby = standby
         self._routes = tuple(routes)
         self.ready = self.desk.views.ready
@@ -131,7 +134,11 @@ class Api:
         return view
 
     def _answer(self, route: Route, path: dict[str, Any]) -> Answer:
-        who = None if route.roles is None else self._admitted(route)
+        who = None
+        if route.roles is None:
+            self._stranger()
+        else:
+            who = self._admitted(route)
         if "channel" in path and path["channel"] not in self.desk.defaults().channels:
             raise Problem("not-found")
         query, body = _query(route), _body(route)
@@ -148,9 +155,13 @@ class Api:
 
     def _admitted(self, route: Route) -> Principal:
         """Give who calls, when they may call this, and not too often. Raises Problem."""
-        who = self._doorkeeper.principal(flask.request)
+        try:
+            who = self._doorkeeper.principal(flask.request)
+        except Problem:
+            self._stranger()
+            raise
         if self._limits:
-            self._count(self._limits, who)
+            self._count(self._limits, *self._limits.take(f"user:{who.caller}"))
         if route.roles is not None and who.role not in route.roles:
             raise Problem("forbidden")
         if who.actor_id and who.scopes is None and route.scope in NAMED:
@@ -159,9 +170,13 @@ class Api:
             raise Problem("forbidden", detail=f"This key lacks the scope {route.scope}.")
         return who
 
-    def _count(self, limits: Limits, who: Principal) -> None:
-        """Take a call from the caller's bucket; the fields are those of the IETF's RateLimit draft."""
-        allowed, left = limits.take(f"user:{who.caller}")
+    def _stranger(self) -> None:
+        """Count a call of somebody whom nobody knows. Raises Problem."""
+        if self._strangers and (taken := self._strangers.take(flask.request)):
+            self._count(self._strangers, *taken)
+
+    def _count(self, limits: Limits | Strangers, allowed: bool, left: float) -> None:
+        """Tell what is left of the caller's bucket in the fields of the IETF's RateLimit draft. Raises Problem."""
         rate = limits.per_minute / 60
         refill = int((1 if not allowed else limits.burst) / rate - max(left, 0) / rate) + 1
         window = max(round(limits.burst / rate), 1)

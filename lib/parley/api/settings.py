@@ -22,6 +22,7 @@ from parley.api.desk import Rules
 from parley.api.notifications import Notices
 from parley.api.routes import Api, most_waiters
 from parley.api.slack_install import InstallSettings, slack_app
+from parley.api.strangers import Strangers
 from parley.domain.budget import limit_of
 from parley.domain.escalation import place
 from parley.domain.overdue import Pace
@@ -49,6 +50,7 @@ class Settings(InstallSettings):
     stream_seconds: config.Seconds = 55  # until a stream ends and its reader comes back
     calls_per_minute: Annotated[int, config.Range(1, 1_000_000)] = 600
     calls_at_once: config.Count = 120
+    trusted_proxies: tuple[str, ...] = ()
     budget_tokens_per_day: config.Number = 0
     budget_cost_per_day: str | None = None
     webhook_allow_private: tuple[str, ...] = ()
@@ -92,6 +94,7 @@ def build(cfg: Settings) -> Api:
         publisher,
         rules,
         limits=Limits(database, per_minute=cfg.calls_per_minute, burst=cfg.calls_at_once),
+        strangers=Strangers(cfg.trusted_proxies, per_minute=cfg.calls_per_minute, burst=cfg.calls_at_once),
         tokens=tokens,
         standby=standby(database, publisher, Pace(cfg.nudge_seconds, cfg.longest_nudge_seconds)),
     )
