@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime
 
 import databases
 import pytest
@@ -270,3 +271,29 @@ def test_help_names_every_command(run):
 
     for name in ("ask", "chat", "status", "approve", "deliveries", "preferences", "keys", "dead-letters", "inject"):
         assert name in shown
+
+
+def test_a_receiver_is_looked_after(run, parley, admin):
+    """Its state, a new secret, called again, what it missed; and the trouble that it was for everybody."""
+    run("preferences", "set", "webhook", "--set", "url=https://hooks.example.org/parley")
+    database = Database(parley.database_url, name="test")
+    with database.transaction() as tx:
+        [own] = [row for row in tx.rows("integrations_of_user", user_id=me(run)) if row["channel"] == "webhook"]
+        trouble = {"failures": 3, "trips": 1, "reason": "it does not answer", "code": None}
+        now = datetime.now(UTC)
+        tx.run("keep_circuit", name=f"webhook:{own['id']}", failing_since=now, opened_at=now, until=now, **trouble)
+    database.close()
+
+    assert "failing" in run("receivers", "show")
+    assert "whsec_" in run("receivers", "rotate", "--overlap", "60")
+    assert json.loads(run("--json", "receivers", "show"))["generation"] == 2
+    assert "it does not answer" in run("circuits", "list", key=admin)
+    assert "0 were waiting" in run("circuits", "close", f"webhook:{own['id']}", key=admin)
+    assert json.loads(run("--json", "receivers", "enable"))["state"] == "ok"
+    assert "0 are sent once more" in run("receivers", "replay", "--since", "2026-11-01")
+    run("receivers", "replay", "--since", "yesterday", status=2)
+
+
+def me(run):
+    """Give the id of who asks."""
+    return json.loads(run("--json", "list", "--limit", "1") or run("--json", "ask", "Hi"))["user_id"]

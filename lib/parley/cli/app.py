@@ -71,9 +71,9 @@ def here(context: typer.Context) -> Here:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
-    from parley.cli import asking, deliveries, events, operating, preferences, sessions, users
+    from parley.cli import asking, deliveries, events, operating, preferences, sessions, trouble, users
 
-    _ = (asking, deliveries, events, operating, preferences, sessions, users)  # each adds its commands
+    _ = (asking, deliveries, events, operating, preferences, sessions, trouble, users)  # each adds its commands
     given = list(sys.argv[1:] if arguments is None else arguments)
     flags = given[: given.index("--")] if "--" in given else given
     if "--json" in flags:  # of the command, wherever it stands

@@ -22,6 +22,7 @@ KEYS: tuple[Column, ...] = (
     ("prefix", lambda k: k.prefix), ("role", lambda k: k.role), ("name", lambda k: k.name), ("of", lambda k: k.email),
     ("scopes", lambda k: ", ".join(k.scopes) if k.scopes else "all"),
     ("state", lambda k: "revoked" if k.revoked_at else "valid"), ("ends", lambda k: k.expires_at),
+    ("made by", lambda k: k.made_by),
     ("last used", lambda k: f"{ago(k.last_used_at)} ago" if k.last_used_at else "never"),
 )  # fmt: skip
 LETTERS: tuple[Column, ...] = (
@@ -72,10 +73,14 @@ def create(
 
 
 @keys.command()
-def revoke(context: typer.Context, prefix: Annotated[str, typer.Argument(metavar="PREFIX")]) -> int:
-    """End a key."""
+def revoke(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX")],
+    all_: Annotated[bool, typer.Option("--all", help="Also the keys that it has made, and theirs.")] = False,
+) -> int:
+    """End a key; those that it has made live on, unless --all."""
     with here(context).parley() as parley:
-        parley.keys.revoke(prefix)
+        parley.keys.revoke(prefix, all=all_)
     here(context).screen.note("revoked")
     return 0
 
