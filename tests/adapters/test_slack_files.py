@@ -94,6 +94,7 @@ def test_page_that_somebody_sends_is_a_file(slack, files):
     ("fields", "why"),
     [
         ({"size": slack_files.LARGEST + 1}, "larger than 10 MiB"),
+        ({"mode": "quip", "filetype": "quip"}, "neither text nor PDF"),
         ({"mode": "tombstone"}, "not there any more"),
         ({"mode": "hidden_by_limit"}, "plan hides it"),
         ({"mode": "external", "is_external": True}, "outside of Slack"),

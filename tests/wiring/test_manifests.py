@@ -134,6 +134,16 @@ def test_who_is_given_a_database_may_reach_it_and_nobody_else(func_yaml):
     assert allowed("to-database") == given
 
 
+def test_who_is_given_a_token_of_slack_may_reach_it(func_yaml):
+    """Or what opens the tokens of many workspaces."""
+    given = {
+        name
+        for name in FUNCTIONS
+        if any(env["name"] == "SLACK_TOKEN_KEY" for env in func_yaml(ROOT / "functions" / name)["run"]["envs"])
+    }
+    assert {"agent-turn", "recover", "deliver-slack"} <= given <= allowed("to-internet")
+
+
 def test_who_publishes_may_reach_the_broker_and_nobody_else(wiring):
     assert allowed("to-broker") == wiring.bound
 

@@ -17,8 +17,8 @@ import threading
 MOST_TEXT = 200_000  # characters
 MOST_PAGES = 200
 SECONDS = 20.0
-MEMORY = 400 * 1024 * 1024  # bytes of addresses
-AT_ONCE = 2  # readers of PDFs in one process of ours
+MEMORY = 320 * 1024 * 1024  # bytes of addresses
+AT_ONCE = 1  # reader of PDFs in one process of ours: its memory is beside ours
 
 _TURNS = threading.BoundedSemaphore(AT_ONCE)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")

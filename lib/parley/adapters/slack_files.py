@@ -29,6 +29,7 @@ LARGEST = 10 * 1024 * 1024  # bytes
 TIMEOUT = 5.0
 SECONDS = 30.0  # for a whole file
 _PASSING = frozenset({"wait", "retry", "unsure"})
+_PAGES = frozenset({"quip", "space", "post", "list"})  # canvases and lists: what is served for them is no file
 _GONE = frozenset({"file_not_found", "file_deleted", "file_is_deleted"})
 
 
@@ -76,6 +77,8 @@ class SlackFiles:
     def _content(self, api: Any, info: Mapping[str, Any]) -> bytes:
         if info.get("mode") == "tombstone":
             raise _Unread("it is not there any more")
+        if info.get("mode") in _PAGES:
+            raise _Unread("it is neither text nor PDF")
         if info.get("mode") == "hidden_by_limit":
             raise _Unread("your Slack's plan hides it")
         if info.get("is_external") or info.get("mode") == "external":
@@ -126,7 +129,7 @@ class SlackFiles:
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
         """Give what comes, unless it is too much or too slow, whatever was promised."""
-        content = b""
+        content = bytearray()
         while piece := response.read1(64 * 1024):
             content += piece
             if len(content) > LARGEST:
@@ -135,7 +138,7 @@ class SlackFiles:
                 raise Unavailable("a file comes too slowly")
         if response.length:
             raise Unavailable("a file came in part")
-        return content
+        return bytes(content)
 
     @staticmethod
     def _to_sign_in() -> _Unread:

@@ -136,7 +136,7 @@ select id, title, status, agent, metadata, conversation, summary, created_at, up
  where user_id = %(user_id)s order by id
 
 -- name: export_requests
-select id, session_id, source, content, context, origin, delivery, state, result, error, usage, created_at, started_at,
+select id, session_id, source, content, files, context, origin, delivery, state, result, error, usage, created_at, started_at,
        finished_at, erased_at
   from requests where user_id = %(user_id)s order by id
 
