@@ -18,6 +18,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import LiteralString
 from urllib.parse import urlsplit
@@ -229,7 +230,8 @@ def apply(url: str) -> int:
         walled = [table for (table,) in connection.execute(_WALLED, (EVERYBODY,)).fetchall()]
         for table in walled:
             lifted = _LIFTED.format(table=sql.Identifier(table), everybody=sql.Identifier(EVERYBODY))
-            patiently(connection, partial(connection.execute, lifted))
+            with suppress(psycopg.errors.DuplicateObject):  # another who migrates now was first
+                patiently(connection, partial(connection.execute, lifted))
         return changed + len(walled)
 
 
