@@ -31,7 +31,7 @@ link: setup ## print a link that signs you in on the page of what runs here, onc
 	@$(PY) -m standalone.link
 
 test: setup-tests ## set everything up and run all tests
-	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack --ignore=tests/browser --ignore=tests/images $(ARGS)
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/llama_stack --ignore=tests/browser --ignore=tests/images --ignore=tests/knative $(ARGS)
 
 test-browser: setup-tests ## the page in a real Chromium (installed when it is missing and we may)
 	@sh lib/devkit/chromium.sh
@@ -41,9 +41,12 @@ pictures: setup-tests ## the README's pictures of the page, light and dark (need
 	@sh lib/devkit/chromium.sh
 	@PYTHONPATH=lib .venv/bin/python -m pytest -q tests/browser/pictures.py $(ARGS)
 
-.PHONY: test-images bench-images
+.PHONY: test-images bench-images test-knative
 test-images: setup-tests ## each staged folder alone, with its hash-pinned requirements, on Python 3.12 and 3.13; both builders' ways
 	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist worksteal tests/images $(ARGS)
+
+test-knative: setup-tests ## with kustomize, func's own library and kn event, built by Go: manifests, folders, events by hand
+	@PYTHONPATH=lib .venv/bin/python -m pytest tests/knative $(ARGS)
 
 bench-images: setup-tests ## what a start from zero costs and weighs: with bytecode and without, 2 and ¼ CPU, beside the last commit
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench.images $(ARGS)

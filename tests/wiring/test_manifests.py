@@ -3,12 +3,10 @@
 import copy
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from go_tools import installed
 from jsonschema import Draft4Validator, Draft202012Validator
 from wiring.conftest import FUNCTIONS, ROOT
 
@@ -72,31 +70,6 @@ def test_a_kind_that_nobody_knows_is_found():
     (check,) = {check for where, said, check in DOCUMENTS if where == "config/cluster/base/namespace.yaml"}
     with pytest.raises(ValueError, match="no model of it"):
         check({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x", "namespace": "parley"}})
-
-
-@pytest.mark.parametrize("overlay", ["small", "production"])
-def test_an_overlay_is_built_by_kustomize_itself(overlay):
-    """What it gives is what the files say, once: nothing is left out, changed, or there twice."""
-    program = installed("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.2")
-    built = subprocess.run([program, "build", CLUSTER / overlay], check=True, capture_output=True, text=True).stdout
-    given = list(yaml.safe_load_all(built))
-    wanted = list(listed(CLUSTER / overlay))
-    assert sorted(map(name_of, given)) == sorted(map(name_of, wanted))
-    assert all(one in wanted for one in given)
-
-
-def listed(folder):
-    """Give the objects of a folder's kustomization, and of those that it names."""
-    path = next(path for path in (folder / "kustomization.yaml", folder / "Kustomization") if path.exists())
-    for part in yaml.safe_load(path.read_text(encoding="utf-8"))["resources"]:
-        if (folder / part).is_dir():
-            yield from listed(folder / part)
-        else:
-            yield from yaml.safe_load_all((folder / part).read_text(encoding="utf-8"))
-
-
-def name_of(one):
-    return (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
 
 
 def test_the_wiring_is_part_of_production_as_a_whole():
