@@ -44,7 +44,7 @@ class Config(Settings):
 
 
 def build(cfg: Config) -> Turns:
-    database = Database(cfg.database_url, name="agent-turn", min_schema=17)
+    database = Database(cfg.database_url, name="agent-turn", min_schema=18)
     publisher, configured = Publisher(cfg.k_sink, "agent-turn"), load_all(cfg.config_dir)
     agency = Agency(cfg, configured, database)
     return Turns(

@@ -42,7 +42,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-email", min_schema=11)
+    database = Database(cfg.database_url, name="deliver-email", min_schema=18)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     mail, templates = Mail(database), load_templates(cfg.config_dir, "email")
     way = transport(

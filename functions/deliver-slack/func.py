@@ -42,7 +42,7 @@ class Config(SlackSettings):
 
 
 def build(cfg: Config) -> Both:
-    database = Database(cfg.database_url, name="deliver-slack", min_schema=16)
+    database = Database(cfg.database_url, name="deliver-slack", min_schema=18)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     footer = partial(slack.footer, load_templates(cfg.config_dir, "slack"))
     messages, paces = SlackMessages(database), Paces(database, cfg.slack_pace_seconds)

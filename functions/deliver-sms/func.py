@@ -41,7 +41,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-sms", min_schema=11)
+    database = Database(cfg.database_url, name="deliver-sms", min_schema=18)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     amazon = Amazon(
         "sns",

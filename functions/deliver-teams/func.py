@@ -33,7 +33,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-teams", min_schema=11)
+    database = Database(cfg.database_url, name="deliver-teams", min_schema=18)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     channel = Posts(teams, Pinned(allow=cfg.webhook_allow_private), told_apart=False)
     return Courier("teams", store, channel, can_ask=False)

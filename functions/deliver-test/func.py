@@ -30,7 +30,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-test", min_schema=11)
+    database = Database(cfg.database_url, name="deliver-test", min_schema=18)
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds)
     return Courier("test", store, Nowhere(), can_ask=True)
 

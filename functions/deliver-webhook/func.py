@@ -40,7 +40,7 @@ class Config:
 
 
 def build(cfg: Config) -> Courier:
-    database = Database(cfg.database_url, name="deliver-webhook", min_schema=11)
+    database = Database(cfg.database_url, name="deliver-webhook", min_schema=18)
     notices = Notices(cache(partial(load_defaults, cfg.config_dir / "integrations.yaml")))
     store = Deliveries(database, owner=socket.gethostname(), lease=cfg.delivery_lease_seconds, tell=notices)
     keys, to = signing.keys(cfg.webhook_signing_key), Pinned(allow=cfg.webhook_allow_private)

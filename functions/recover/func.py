@@ -4,6 +4,7 @@ recover: nothing that is owed is forgotten.
 Takes dead letters (any event with `knativeerrordest`) and the tick of each minute.
 Gives nothing as a reply; publishes parley.request.created and parley.response.ready for rows that are overdue. Once an
 hour it purges what is older than the KEEP_… settings say, in days. Slack's tokens are refreshed before they expire.
+Shows what is owed to Prometheus at `/metrics`.
 """
 
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ try:
     from parley.adapters.broker import Publisher
     from parley.adapters.postgres.database import Database
     from parley.adapters.postgres.ledger import Ledger
+    from parley.adapters.postgres.state import State
     from parley.adapters.slack_tokens import SlackSettings, refreshing
     from parley.domain.overdue import Pace
     from parley.domain.retention import Retention
@@ -44,7 +46,7 @@ class Config(SlackSettings):
 
 
 def build(cfg: Config) -> Recovery:
-    database = Database(cfg.database_url, name="recover", min_schema=16)
+    database = Database(cfg.database_url, name="recover", min_schema=18)
     pace = Pace(first=cfg.nudge_seconds, longest=cfg.longest_nudge_seconds)
     retention = Retention(**{f.name: getattr(cfg, f"keep_{f.name}_days") for f in fields(Retention)})
     refresh = refreshing(cfg, database)
@@ -54,6 +56,7 @@ def build(cfg: Config) -> Recovery:
         pace=pace,
         retention=retention,
         chores=[refresh] if refresh else [],
+        routes=State(database).routes,
     )
 
 

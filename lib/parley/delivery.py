@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-from parley import logs
+from parley import logs, telemetry
 from parley.channels.outcome import Delivered, Outcome, Retry, Sent, Unsure, Wait
 from parley.domain.delivery import BROKERS_OWN, Claimed, Due, Job, LeaseLost, is_brokers
 from parley.domain.events import Emit, ResponseReady
@@ -72,7 +72,9 @@ class Courier:
         if ready.channel != self._name:
             raise Rejected(f"takes deliveries by {self._name}")
         started = self._clock()
-        claimed = self._store.claim(ready.delivery_id, self._name)
+        with telemetry.span("claim") as claiming:
+            claimed = self._store.claim(ready.delivery_id, self._name)
+            claiming.note({"parley.verdict": claimed.verdict})
         logs.bind(delivery_id=ready.delivery_id, verdict=claimed.verdict)
         if claimed.verdict == "early" and claimed.pause < BROKERS_OWN:
             raise Unavailable(f"{self._name}: asked us to wait")
@@ -94,7 +96,7 @@ class Courier:
             if left <= self._store.lease / 2:
                 sent = Sent(Retry("too little of the lease was left"))
             else:
-                sent = self._sent(job, left / 2)
+                sent = self._told(job, left / 2)
         outcome = sent.outcome
         logs.bind(outcome=type(outcome).__name__.lower(), code=getattr(outcome, "code", None))
         if isinstance(outcome, Unsure) and (outcome.final or not self._can_ask):
@@ -105,6 +107,24 @@ class Courier:
         if due is None and _is_brokers(job, outcome):
             raise Unavailable(f"{self._name}: {getattr(outcome, 'reason', '')}")
         return due
+
+    def _told(self, job: Job, timeout: float) -> Sent:
+        """Send, and tell of it; an attempt is linked to the one before."""
+        started = time.perf_counter()
+        attributes = {
+            "parley.channel": self._name,
+            "parley.attempt": job.attempt,
+            "parley.delivery_id": job.delivery_id,
+        }
+        with telemetry.span(f"send {self._name}", "client", attributes, link=job.taken_in) as told:
+            sent = self._sent(job, timeout)
+            outcome = type(sent.outcome).__name__.lower()
+            told.note({"parley.outcome": outcome, "parley.code": getattr(sent.outcome, "code", None)})
+            if not isinstance(sent.outcome, Delivered):
+                told.fail(outcome)
+        labels = {"parley.channel": self._name, "parley.outcome": outcome}
+        telemetry.measure("parley.delivery.duration", time.perf_counter() - started, labels)
+        return sent
 
     def _sent(self, job: Job, timeout: float) -> Sent:
         try:

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from cloudevents.http import CloudEvent
 
+from parley import telemetry
 from parley.errors import Malformed
 
 JSON = "application/json"
@@ -133,11 +134,11 @@ def outgoing(emit: Any, source: str, cause: Event | None = None) -> Event:
     Make the event of a `domain.events.Emit`.
 
     Its id follows from type, subject and cause; it carries the trace of its request, else that of the event which led
-    to it, and passes `correlationid` on.
+    to it (https://github.com/cloudevents/spec, distributed tracing), and passes `correlationid` on.
     """
     contract, before = emit.contract, dict(cause.extensions) if cause else {}
-    passed: dict[str, str] = {name: before[name] for name in ("correlationid", "traceparent") if name in before}
-    trace = {"traceparent": emit.traceparent} if emit.traceparent else {}
+    passed = {name: before[name] for name in ("correlationid",) if name in before}
+    trace = telemetry.apart(telemetry.onward(emit.traceparent or telemetry.together(before)))
     return Event(
         id=event_id(contract.TYPE, contract.subject(), emit.cause),
         source=f"/parley/{source}",

@@ -7,12 +7,11 @@ the person when it could not be kept. A form is opened before anything is publis
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from parley import envelope, logs
+from parley import envelope, logs, telemetry
 from parley.channels import slack_inbound
 from parley.channels.slack_inbound import Found
 from parley.errors import Rejected, Unavailable
@@ -82,17 +81,18 @@ class Ingest:
         if found.view:
             data["view"] = self._forms.open(found.workspace, found.enterprise, found.trigger, found.view)
         if found.data:
-            self._sender.send(self._event(data))
+            with telemetry.publishing(TYPE, None):
+                self._sender.send(self._event(data))
 
     def _event(self, data: dict[str, Any]) -> envelope.Event:
-        trace = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+        trace = telemetry.current() or telemetry.made()
         event = envelope.Event(
             id=envelope.event_id(TYPE, data["key"], data["kind"]),
             source="/parley/slack-ingest",
             type=TYPE,
             subject=data["key"],
-            extensions={"partitionkey": f"{data['workspace']}:{data['conversation']}", "traceparent": trace},
+            extensions={"partitionkey": f"{data['workspace']}:{data['conversation']}", **telemetry.apart(trace)},
             body=envelope.dumps({**data, "traceparent": trace}),
         )
-        logs.bind(event_id=event.id, trace_id=trace[3:35])
+        logs.bind(event_id=event.id, trace_id=telemetry.trace_id(trace))
         return envelope.signed(event, self._event_key)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from parley import telemetry
 from parley.errors import Malformed, Misconfigured, Rejected, Unavailable
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -22,6 +23,8 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 OURS = (Rejected, Malformed, Unavailable, Misconfigured)
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_OF_THE_SPAN = frozenset({"trace_id", "event_id", "event_type"})  # a span has them already
 
 _bound: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("bound", default=None)
 
@@ -61,10 +64,15 @@ def bound(**fields: Any) -> Iterator[None]:
 
 
 def bind(**fields: Any) -> None:
-    """Add `fields` to the records of the surrounding `bound`: ids that are known only after a row was read."""
+    """
+    Add `fields` to the records of the surrounding `bound`: ids that are known only after a row was read.
+
+    What is told of the work here, if it is (see `telemetry`), gets them, too.
+    """
     current = _bound.get()
     if current is not None:
         current.update({k: str(v) for k, v in fields.items() if v is not None})
+    telemetry.note({f"parley.{k}": v for k, v in fields.items() if k not in _OF_THE_SPAN})
 
 
 class JsonFormatter(logging.Formatter):
@@ -79,6 +87,8 @@ class JsonFormatter(logging.Formatter):
             **(_bound.get() or {}),
             **getattr(record, "fields", {}),
         }
+        if now := telemetry.current():
+            line |= {"trace_id": telemetry.trace_id(now), "span_id": now.split("-")[2]}
         if record.exc_info and record.exc_info[1]:
             line["error"] = _error(record.exc_info[1])
         return json.dumps(line, default=str)

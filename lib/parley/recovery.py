@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
-from parley import envelope
+from parley import envelope, telemetry
 from parley.domain.events import Contract, Emit
 from parley.domain.overdue import Action, Pace
 from parley.domain.retention import Retention
@@ -98,6 +98,8 @@ class Sweep:
         """Nudge or end what is overdue. Returns the number of rows; less than `size`: there are no more."""
         actions = self._rows.take_overdue(self.size, self._pace, self._chance)
         for action in actions:
+            what = {"parley.event_type": action.emit.contract.TYPE, "parley.ends": action.ends}
+            telemetry.count("parley.recovery.nudges", what)
             if not action.ends:
                 self._publish(action.emit)
         for action in actions:  # afterwards: one that cannot be ended keeps no other from being nudged
@@ -114,7 +116,7 @@ class Sweep:
 
 
 class Recovery:
-    """The handler of recover: takes any event, gives none."""
+    """The handler of recover: takes any event, gives none. `routes` adds what else it shows to the Flask app."""
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class Recovery:
         retention: Retention = _RETENTION,
         chores: Sequence[Callable[[], None]] = (),
         batch: int = 100,
+        routes: Callable[[Any], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -133,6 +136,7 @@ class Recovery:
         self._retention = retention
         self._chores = chores
         self._clock = clock
+        self.routes = routes
 
     def __call__(self, event: envelope.Event) -> None:
         if "knativeerrordest" in event.extensions:
@@ -197,6 +201,8 @@ class Recovery:
             code=int(code) if code.isascii() and code.isdigit() and len(code) < 5 else None,
             reason=_reason(event),
         )
+        known = event.type if event.type in telemetry.EVENTS else "other"
+        telemetry.count("parley.recovery.dead_letters", {"parley.event_type": known})
         log.warning("dead letter", extra={"fields": {"code": code, "dead_type": event.type, "dead_id": event.id}})
 
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from parley import config, envelope, logs
+from parley import config, envelope, logs, telemetry
 from parley.errors import Malformed, Rejected, Unavailable
 
 log = logging.getLogger("parley")
@@ -102,6 +102,14 @@ class Function:
             return error
         return None
 
+    def operation(self, request: Any) -> str:
+        """Name what a request wants, by one of few words: the type of an event that is taken here, or a route."""
+        if event_type := request.headers.get("ce-type"):
+            several = self.takes if isinstance(self.takes, tuple) else (self.takes,)
+            known = {one.TYPE for one in several if one} or telemetry.EVENTS
+            return event_type if event_type in known else "other"
+        return f"{request.method} {request.url_rule.rule}" if request.url_rule else "none"
+
     def routes(self, app: Any) -> None:
         """Add the function's paths other than `/` to the Flask app."""
         if add := getattr(self.handler, "routes", None):
@@ -140,11 +148,13 @@ class Function:
         if request.method != "POST":
             raise Malformed("events are posted")
         event = envelope.parse(request.headers, request.get_data())
-        logs.bind(event_id=event.id, event_type=event.type, trace_id=trace_id(event.extensions.get("traceparent")))
+        trace = telemetry.together(event.extensions)
+        logs.bind(event_id=event.id, event_type=event.type, trace_id=telemetry.trace_id(trace))
         emit = self.handler(event if self.takes is None else self._contract(event))
         if emit is None:
             return EMPTY
-        return envelope.to_cloudevent(envelope.outgoing(emit, self.name, event))
+        with telemetry.publishing(emit.contract.TYPE, emit.traceparent or trace):
+            return envelope.to_cloudevent(envelope.outgoing(emit, self.name, event))
 
     def _contract(self, event: envelope.Event) -> Any:
         several = self.takes if isinstance(self.takes, tuple) else (self.takes,)
@@ -215,12 +225,6 @@ def contract_of(takes: Any, event: envelope.Event) -> Any:
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "data" for e in error.errors(include_input=False)})
         raise Rejected(f"invalid data: {', '.join(fields)[:200]}") from None
-
-
-def trace_id(traceparent: str | None) -> str | None:
-    """Give the trace id of a W3C traceparent (https://www.w3.org/TR/trace-context/), or None."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
 
 
 def failure(status: int, reason: str) -> Response:

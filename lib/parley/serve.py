@@ -25,7 +25,7 @@ import waitress.server
 import waitress.task
 from werkzeug.exceptions import HTTPException
 
-from parley import config, envelope, logs, runtime
+from parley import config, envelope, logs, runtime, telemetry
 from parley.config import Range
 from parley.dispatch import Dispatcher
 from parley.errors import Misconfigured, Unavailable
@@ -67,6 +67,8 @@ def application(function: Function) -> Any:
     app.view_functions["readiness"] = lambda: _readiness(function)
     app.register_error_handler(HTTPException, _problem)
     function.routes(app)
+    if telemetry.is_on():
+        _tell(app, function)
     return app
 
 
@@ -82,11 +84,14 @@ def main(folder: str, env: Mapping[str, str], around: Callable[[Function, Wsgi],
         logs.start(server.log_level)
         sys.path.insert(0, os.path.realpath(folder))  # parliament only appends, and `func` may be there twice
         function = parliament.server.load(folder).function
+        telemetry.start(function.name, env)
         app = around(function, application(function))
         gc.collect()
         gc.freeze()
         gc.enable()
-        run(app, server, function.close)
+        with contextlib.ExitStack() as closing:
+            closing.callback(telemetry.stop)
+            run(app, server, function.close)
     except Misconfigured as error:
         sys.exit(_refuse(str(error)))
 
@@ -182,6 +187,31 @@ def _readiness(function: Function) -> tuple[str, int]:
         log.warning("not ready", exc_info=error)
         return "not ready", 503
     return "OK", 200
+
+
+def _tell(app: Any, function: Function) -> None:
+    """Tell of each request and event: one span, one measurement. Nobody needs to be told of health checks."""
+    import flask
+
+    def begin() -> None:
+        request, g = flask.request, flask.g
+        if request.path.startswith("/health/"):
+            return
+        g.told = telemetry.handling(function.name, function.operation(request), request.method, dict(request.headers))
+        g.told.__enter__()
+
+    def say(response: Any) -> Any:
+        if told := flask.g.get("told"):
+            told.status = response.status_code
+        return response
+
+    def end(error: BaseException | None) -> None:
+        if told := flask.g.pop("told", None):
+            told.__exit__(type(error) if error else None, error, None)
+
+    app.before_request_funcs.setdefault(None, []).insert(0, begin)
+    app.after_request_funcs.setdefault(None, []).insert(0, say)  # they run in the opposite order: the last word is told
+    app.teardown_request(end)
 
 
 def _refuse(reason: str) -> int:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from parley import telemetry
 from parley.agents import context, loop
 from parley.agents.config import Agent, AgentSet
 from parley.agents.safety import clean
@@ -111,6 +112,22 @@ class Steps:
             attached=len(held.files),
             known=held.known,
         )
+        with telemetry.span(
+            f"invoke_agent {conversation.in_charge}",
+            attributes={
+                "gen_ai.operation.name": "invoke_agent",
+                "gen_ai.agent.name": conversation.in_charge,
+                "gen_ai.conversation.id": held.session_id,
+                "parley.epoch": held.epoch,
+            },
+            link=held.taken_in,
+            but=(Waits, GoOn, turn.Cancelled),
+        ):
+            return self._replied(held, conversation, progress, must_leave)
+
+    def _replied(
+        self, held: Turn, conversation: loop.Conversation, progress: Progress, must_leave: Callable[[], bool]
+    ) -> loop.Reply:
         first = held.step
         while True:
             decision = loop.decide(self._agents, conversation, self._policy)
@@ -290,7 +307,9 @@ class Steps:
         if run.again == "never":
             return UNKNOWN, "unknown"
         try:
-            return self._result(run.call, run.key, run.again, OnBehalf(user_id, agent)), "done"
+            with telemetry.calling("execute_tool", run.call.name, {"gen_ai.tool.name": run.call.name}) as told:
+                told.note({"gen_ai.tool.call.id": run.key, "gen_ai.agent.name": agent})
+                return self._result(run.call, run.key, run.again, OnBehalf(user_id, agent)), "done"
         except ToolFailed as error:
             return f"It failed: {error}", "failed"
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from parley import logs
+from parley import logs, telemetry
 from parley.agents import loop
 from parley.agents.config import AgentSet
 from parley.domain import turn
@@ -116,13 +116,17 @@ class Turns:
         self._store.close()
 
     def _turn(self, created: RequestCreated) -> Emit | None:
-        held = self._store.claim(created.request_id, owner=self._owner, revision=self._revision)
+        with telemetry.span("claim") as claiming:
+            held = self._store.claim(created.request_id, owner=self._owner, revision=self._revision)
+            claiming.note({"parley.verdict": held.verdict if held else "unknown"})
         if held is None:
             raise Rejected("no such request")
         logs.bind(session_id=held.session_id, epoch=held.epoch, verdict=held.verdict)
         if held.verdict in ("busy", "behind", "waiting"):
+            _counted(held.verdict)
             return None
         if held.verdict == "over":
+            _counted("over")
             due = self._store.due_delivery(held.request_id)
             return due.emit("ended", held.traceparent) if due else None
         return self._held(held)
@@ -133,16 +137,20 @@ class Turns:
         try:
             due, following = self._finish(held, until)
         except GoOn:
+            _counted("goes_on")
             self._store.release(held, pause=PAUSE, failed=False)
             contract = RequestCreated(request_id=held.request_id, session_id=held.session_id)
             return Emit(contract, cause=f"step {held.step} of epoch {held.epoch}", traceparent=held.traceparent)
         except LeaseLost:
+            _counted("lost")
             log.warning("lease lost")
             return None
         except Unavailable:
+            _counted("unavailable")
             self._store.release(held, pause=PAUSE, failed=False)
             raise
         except Exception:
+            _counted("bug")
             self._store.release(held, pause=PAUSE, failed=True)
             raise
         ready = [one.emit(f"turn {held.epoch}", held.traceparent) for one in due]
@@ -164,13 +172,17 @@ class Turns:
         """End the turn, or let it wait for a person. Gives the due deliveries and the nudge for the next request."""
         if held.verdict != "take":
             state, kind, title = turn.ENDINGS[held.verdict]
+            _counted(held.verdict)
             return self._store.end(held, state, {"type": kind, "title": title}, self._last_plan(held))
         try:
             reply = self._steps.answer(held, lambda: self._leaving() or self._clock() > until)
             held.forgets = reply.forgets
             result = {"text": reply.text, "citations": list(reply.citations), "agent": reply.agent}
-            return self._store.complete(held, result, self._planner(held), self._escalated(held))
+            ended = self._store.complete(held, result, self._planner(held), self._escalated(held))
+            _counted("completed")
+            return ended
         except Spent as spent:
+            _counted("budget_spent")
             error = {"type": BUDGET, "title": SPENT, "resets_at": spent.resets.isoformat()}
             return self._store.end(held, "failed", error, self._last_plan(held))
         except Waits as waits:
@@ -187,7 +199,9 @@ class Turns:
 
     def _wait(self, held: Turn, wanted: Wanted) -> tuple[list[Due], Emit | None]:
         try:
-            return self._store.wait(held, wanted, self._planner(held)), None
+            due = self._store.wait(held, wanted, self._planner(held))
+            _counted("waits")
+            return due, None
         except Cancelled:
             held.verdict = "cancelled"
             return self._finish(held, 0.0)
@@ -207,6 +221,10 @@ class Turns:
         except Exception:
             log.exception("bug while planning")
             return Plan("first", (), (), datetime.now(UTC))
+
+
+def _counted(outcome: str) -> None:
+    telemetry.count("parley.turns", {"parley.outcome": outcome})
 
 
 class Planner:

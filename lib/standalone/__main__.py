@@ -22,7 +22,7 @@ import psycopg
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
-from parley import config, logs, runtime, serve
+from parley import config, logs, runtime, serve, telemetry
 from parley.adapters.postgres import migrate, roles
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
@@ -122,6 +122,9 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     tools_at = host.free_ports(1, but={port, broker_port})[0]
     env = {"MCP_URLS": f"service-desk=http://127.0.0.1:{tools_at}/mcp", **env}
     key = "" if chosen.k_service else key_of(folder, url, chosen.api_user)
+    if not processes:  # each process of its own tells of itself
+        telemetry.start("parley", env)
+        stack.callback(telemetry.stop)
     start = _start_processes if processes else _start_in_process
     functions, subscribers = start(stack, env, port, broker_port, tools_at, str(chosen.threads))
     wiring = load_wiring(ROOT / "triggers", functions=set(subscribers))

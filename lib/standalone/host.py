@@ -128,6 +128,8 @@ class Processes:
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         env = {**self.own.get(name, {}), **own(name, self.env), "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
+        first, place = int(env.get("OTEL_EXPORTER_PROMETHEUS_PORT") or 9464), list(self.ports).index(name)
+        env["OTEL_EXPORTER_PROMETHEUS_PORT"] = str(first + place)  # a port for each, when they are read at all
         path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         # The pipe ends with this process, however it dies: that is how a child learns of it. A terminal's Ctrl-C is for
         # this process only, which ends the children when they have nothing left to do.

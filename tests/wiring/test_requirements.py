@@ -19,7 +19,14 @@ PARTS = {
     "httpcore": "httpx",
     "botocore": "boto3",
     "psycopg-pool": "psycopg",
+    "prometheus-client": "opentelemetry-exporter-prometheus",
 }
+# A name that several packages share.
+SHARED = {
+    "opentelemetry": {
+        "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-prometheus",
+    },
+}  # fmt: skip
 
 
 def pins(path):
@@ -80,7 +87,8 @@ def test_every_package_that_it_imports_is_pinned_and_no_other(name):
     folder = ROOT / "functions" / name
     distributions = providers()
     modules = reachable(folder / "func.py", set()) | reachable(LIBRARY / "serve.py", set())
-    packages = {canonical(distributions[module][0]) for module in modules}
+    packages = {canonical(distributions[module][0]) for module in modules - set(SHARED)}
+    packages |= {package for module in modules & set(SHARED) for package in SHARED[module]}
     packages = {PARTS.get(package, package) for package in packages}
     if {"cryptography", "pyjwt"} <= packages and "cryptography" not in pins(folder / "requirements.txt"):
         packages.remove("cryptography")  # PyJWT[crypto] brings it along

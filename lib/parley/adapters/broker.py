@@ -4,7 +4,7 @@ import http.client
 import urllib.parse
 from typing import Any
 
-from parley import envelope
+from parley import envelope, telemetry
 from parley.errors import Rejected, Unavailable
 
 
@@ -25,7 +25,8 @@ class Publisher:
 
     def publish(self, emit: Any) -> None:
         """Publish a `domain.events.Emit`. Raises as `send` does."""
-        self.send(envelope.outgoing(emit, self._source))
+        with telemetry.publishing(emit.contract.TYPE, emit.traceparent):
+            self.send(envelope.outgoing(emit, self._source))
 
     def send(self, event: envelope.Event) -> None:
         """Publish an event. Raises Unavailable when the broker did not take it, Rejected when it calls it no event."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from parley import telemetry
 from parley.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ class Embeddings:
         from llama_stack_client import APIConnectionError, APIStatusError
 
         try:
-            answer = client.embeddings.create(model=model, input=list(texts), encoding_format="float")
+            labels = {"gen_ai.provider.name": "llama_stack", "gen_ai.request.model": model}
+            with telemetry.calling("embeddings", model, labels, "client"):
+                answer = client.embeddings.create(
+                    model=model, input=list(texts), encoding_format="float", extra_headers=telemetry.headers()
+                )
         except APIConnectionError as error:
             raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
         except APIStatusError as error:

@@ -10,10 +10,12 @@ three times, and the event's own retries are enough.
 import json
 import logging
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from parley import telemetry
 from parley.adapters.embeddings import Embeddings
 from parley.agents import prompting
 from parley.agents.config import Agent, AgentSet
@@ -27,6 +29,7 @@ from parley.ports import Knowledge, Passage
 if TYPE_CHECKING:
     from llama_stack_client import LlamaStackClient
 
+PROVIDER = "llama_stack"
 SOURCES = 6
 CONNECT = 5.0  # seconds
 CUT_OFF = "_The answer was cut off: it was too long._"
@@ -49,6 +52,11 @@ class Server:
     api_key: str | None = None
     seconds: float = 110
     prices: Mapping[str, Price] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str | None:
+        """Its name, or address."""
+        return urllib.parse.urlsplit(self.url or "").hostname
 
     def embedder(self) -> Embeddings | None:
         """Give what embeds questions, by whichever model the knowledge was embedded. Raises Misconfigured."""
@@ -112,7 +120,7 @@ class LlamaStack:
         model = str(agent.model or self._server.model)
         response = self._create(
             say,
-            model=model,
+            agent,
             instructions=prompting.instructions(agent, conversation.summary, has_files=bool(conversation.files)),
             input=prompting.messages(
                 conversation, passages, has_knowledge=bool(agent.knowledge), file_tokens=agent.file_tokens
@@ -133,7 +141,7 @@ class LlamaStack:
         model = str(agent.model or self._server.model)
         response = self._create(
             lambda _: None,
-            model=model,
+            agent,
             instructions=prompting.SUMMARISE,
             input=prompting.to_sum_up(conversation.summary, older),
             max_output_tokens=SUMMARY_TOKENS,
@@ -161,7 +169,23 @@ class LlamaStack:
         price = self._server.prices.get(model)
         return Usage(model, taken, given, price.of(taken, given) if price else 0)
 
-    def _create(self, say: Say, **wanted: Any) -> Any:
+    def _create(self, say: Say, agent: Agent, **wanted: Any) -> Any:
+        """Call the server, and tell of it."""
+        model = str(agent.model or self._server.model)
+        labels = {"gen_ai.provider.name": PROVIDER, "gen_ai.request.model": model}
+        with telemetry.calling("chat", model, labels, "client") as told:
+            told.note({"gen_ai.agent.name": agent.name, "server.address": self._server.host})
+            response = self._created(say, model=model, extra_headers=telemetry.headers(), **wanted)
+            told.note({"gen_ai.response.model": response.model, "gen_ai.response.id": response.id})
+            told.note({"parley.response.status": response.status})
+            if usage := response.usage:
+                for kind, number in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+                    told.note({f"gen_ai.usage.{kind}_tokens": number})
+                    told_of = {**labels, "gen_ai.operation.name": "chat", "gen_ai.token.type": kind}
+                    telemetry.measure("gen_ai.client.token.usage", number, told_of)
+        return response
+
+    def _created(self, say: Say, **wanted: Any) -> Any:
         """Call the server. What may pass by itself, or by a person's setting it right, is Unavailable."""
         client = self._client.opened()
         import httpx

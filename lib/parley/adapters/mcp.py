@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from parley import telemetry
 from parley.errors import Unavailable
 from parley.ports import ToolFailed
 
@@ -44,6 +45,13 @@ class McpClient:
         Raises ToolFailed when it said no or could not be reached, and so nothing has happened; Unavailable when it is
         not known what became of it.
         """
+        # https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/
+        with telemetry.span(
+            f"tools/call {tool}", "client", {"mcp.method.name": "tools/call", "gen_ai.tool.name": tool}
+        ):
+            return self._called(tool, arguments, token, key)
+
+    def _called(self, tool: str, arguments: Mapping[str, Any], token: str, key: UUID) -> str:
         wanted = {"name": tool, "arguments": dict(arguments)}
         session = self._initialized(token)
         try:
@@ -133,6 +141,7 @@ class McpClient:
             "Authorization": f"Bearer {token}",
             "Accept": "application/json, text/event-stream",
             "Content-Type": "application/json",
+            **telemetry.headers(),
             **session,
         }
         return _Response(self._name, self._opened(), self._url, json.dumps(message, ensure_ascii=False), headers)

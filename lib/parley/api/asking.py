@@ -8,7 +8,7 @@ from typing import Any
 from parley import envelope, logs
 from parley.api import bodies, views
 from parley.api.desk import Desk
-from parley.api.preferences import LONGEST_WAIT, idempotency_key, preference, traceparent
+from parley.api.preferences import LONGEST_WAIT, idempotency_key, preference, trace
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route, View
 from parley.domain import ids
@@ -46,7 +46,7 @@ def _ask(desk: Desk, call: Call, kind: Source) -> Answer:
     logs.bind(request_id=accepted.request_id, session_id=accepted.session_id)
     is_over = accepted.state in TERMINAL
     if not is_over:
-        desk.publish(Emit(accepted.created(), cause="accepted", traceparent=traceparent(call.headers)))
+        desk.publish(Emit(accepted.created(), cause="accepted", traceparent=trace(call.headers)))
     asynchronous, seconds = preference(call.headers.get("Prefer", ""))
     seconds = LONGEST_WAIT if seconds is None else seconds
     if not (is_over or asynchronous):
@@ -102,7 +102,7 @@ def _accept(desk: Desk, who: Principal, kind: Source, call: Call) -> Accepted:
         fingerprint=_fingerprint(kind, who, ask),
         context=ask.facts(),
         delivery=ask.delivery.kept() if ask.delivery else None,
-        traceparent=traceparent(call.headers),
+        traceparent=trace(call.headers),
         asked_by=who.actor_id,
         unless_busy=ask.on_busy == "reject",
         coalesce=ask.on_busy == "coalesce",
@@ -132,7 +132,13 @@ def _route(alias: str, kind: Source, body: Any, what: str, *, required: bool = F
         tag="requests",
         scope="requests:write",
         body=body,
-        headers=("Idempotency-Key!" if required else "Idempotency-Key", "Prefer", "Parley-User", "traceparent"),
+        headers=(
+            "Idempotency-Key!" if required else "Idempotency-Key",
+            "Prefer",
+            "Parley-User",
+            "traceparent",
+            "tracestate",
+        ),
         problems=("not-found", "busy", "key-reused", "gone", *(("key-required",) if required else ())),
         name=f"ask{alias.replace('/', '_')}",
     )

@@ -10,7 +10,7 @@ from parley.errors import Misconfigured
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Parley-User, Prefer, "
-    "traceparent, X-Request-Id"
+    "traceparent, tracestate, X-Request-Id"
 )
 EXPOSED = (
     "Content-Location, ETag, Idempotency-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, "

@@ -45,6 +45,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "For whom a service acts; its key must have the role `service`.",
     },
     "traceparent": {"schema": {"type": "string"}, "description": "W3C Trace Context."},
+    "tracestate": {"schema": {"type": "string"}, "description": "W3C Trace Context: what vendors add to it."},
 }
 _ANSWER_HEADERS = {
     "Location": "Where it is.",

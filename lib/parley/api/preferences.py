@@ -1,16 +1,17 @@
 """Headers that say how an answer is wished for: RFC 7240's Prefer, Idempotency-Key, If-Match, traceparent."""
 
-import os
 import re
 
 import flask
 from werkzeug.datastructures import Headers
 
+from parley import telemetry
 from parley.api.problems import Problem
 
 LONGEST_WAIT = 25.0  # seconds
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_TRACESTATE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,511}\Z")
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?\Z')
 _TAG = re.compile(r'(?:W/)?"v(\d{1,18})"\Z')
 _ANY_TAG = re.compile(r'(?:W/)?"[^"]*"\Z')
@@ -54,10 +55,17 @@ def version(headers: Headers, *, required: bool) -> int | None:
     raise Problem("bad-request", detail="If-Match is an entity tag, as ETag has given it.")
 
 
-def traceparent(headers: Headers) -> str:
-    """Take the caller's trace, else begin one; the same for the whole call."""
+def trace(headers: Headers) -> str:
+    """
+    Go on with the caller's trace, else begin one; the same for the whole call.
+
+    The span that is told of now, if any: it goes on with the caller's already.
+    """
     given = headers.get("traceparent", "")
+    if now := telemetry.current():
+        return now
     if _TRACEPARENT.match(given):
-        return given
-    made: str = flask.g.setdefault("traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01")
+        state = headers.get("tracestate", "")
+        return f"{given} {state}" if _TRACESTATE.match(state) else given
+    made: str = flask.g.setdefault("trace", telemetry.made())
     return made

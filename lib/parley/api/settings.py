@@ -28,7 +28,7 @@ from parley.domain.escalation import place
 from parley.domain.overdue import Pace
 from parley.errors import Misconfigured
 
-MIN_SCHEMA = 17
+MIN_SCHEMA = 18
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,7 @@ class Job:
     ambiguous: bool = False  # an earlier attempt began and has no recorded end: it may have been sent
     first_attempt: float | None = None  # Unix seconds, of the database's clock
     traceparent: str | None = None
+    taken_in: str | None = None  # the trace context of the attempt before this one
     action: Action | None = None  # of an approval: what is to be decided
     config: Mapping[str, Any] = field(default_factory=dict)  # the user's own setting for the channel, as it is now
     endpoint: Mapping[str, Any] | None = None  # what is known of the receiver that the address names
@@ -173,6 +174,7 @@ def job(row: Mapping[str, Any]) -> Job:
         ambiguous=row["ambiguous"],
         first_attempt=row["first_attempt"],
         traceparent=row["traceparent"],
+        taken_in=row["taken_in"],
         action=action,
         config=row["config"],
         endpoint=row["endpoint"],

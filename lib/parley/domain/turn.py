@@ -107,6 +107,7 @@ class Turn:
     origin: dict[str, Any] | None = None
     delivery: dict[str, Any] | None = None
     traceparent: str | None = None
+    taken_in: str | None = None  # the trace context of the claim before this one
     acted_at: datetime | None = None  # when the user last did something about it
     history: tuple[Message, ...] = ()
     files: tuple[Mapping[str, Any], ...] = ()

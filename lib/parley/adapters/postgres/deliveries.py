@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from parley import telemetry
 from parley.adapters.postgres import circuits
 from parley.adapters.postgres.database import Database, Row, Transaction
 from parley.adapters.postgres.planned import due_of, end_of_rank
@@ -75,7 +76,9 @@ class Deliveries:
                 verdict = "tripped"
             if verdict != "take":
                 return Claimed(verdict, None, _settled(tx, row, verdict), row["traceparent"])
-            taken = tx.row("take_delivery", id=delivery_id, owner=self._owner, lease=self.lease)
+            taken = tx.row(
+                "take_delivery", id=delivery_id, owner=self._owner, lease=self.lease, trace=telemetry.current()
+            )
             assert taken, "the row is locked"
             if row["endpoint"] and row["endpoint"]["allowed_rate"]:
                 tx.send("pace_endpoint", id=row["endpoint"]["integration_id"])

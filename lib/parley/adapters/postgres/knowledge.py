@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from parley import telemetry
 from parley.adapters.postgres.database import Database, Row, queries
 from parley.adapters.postgres.vectors import half
 from parley.errors import Misconfigured, Unavailable
@@ -37,7 +38,12 @@ class Knowledge:
 
     def search(self, bases: Sequence[str], question: str, limit: int, *, reader: UUID | None = None) -> list[Passage]:
         """Give the best passages, the best first: as many as asked for, or all that may be read."""
-        question = question.replace("\0", " ")
+        with telemetry.span("search knowledge", attributes={"gen_ai.data_source.id": ",".join(bases)}) as told:
+            found = self._found(bases, question.replace("\0", " "), limit, reader)
+            told.note({"parley.passages": len(found)})
+        return found
+
+    def _found(self, bases: Sequence[str], question: str, limit: int, reader: UUID | None) -> list[Passage]:
         model = self._database.row("active_model") if self._embedder and question.strip() else None
         vector = self._vector(model, question) if model else None
         rows = self._database.select(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from parley import telemetry
 from parley.adapters.postgres.acceptance import Acceptance
 from parley.adapters.postgres.actions import expire_action
 from parley.adapters.postgres.database import Database, Row, Transaction
@@ -75,6 +76,7 @@ class Requests(Acceptance, HeldTurns):
                 lease=self._lease,
                 takeover=int(turn.takeover(row)),
                 revision=revision,
+                trace=telemetry.current(),
             )
             held = _turn({**row, **(taken or {})}, verdict)
             held.history = _history(tx, row)
@@ -190,6 +192,7 @@ def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
         origin=row["origin"],
         delivery=row["delivery"],
         traceparent=row["traceparent"],
+        taken_in=row["taken_in"],
         summary=row["summary"],
         summarised_to=row["summary_seq"],
         tainted=row["tainted"],

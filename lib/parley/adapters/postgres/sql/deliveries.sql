@@ -50,7 +50,9 @@ select d.*, r.content, r.result, r.error, r.traceparent, clock_timestamp() as at
        exists (select from delivery_attempts a
                 where a.delivery_id = d.id and (a.outcome is null or a.outcome = 'unsure')) as ambiguous,
        (select extract(epoch from min(a.started_at))::float8 from delivery_attempts a where a.delivery_id = d.id)
-         as first_attempt
+         as first_attempt,
+       (select a.traceparent from delivery_attempts a where a.delivery_id = d.id order by a.epoch desc limit 1)
+         as taken_in
   from deliveries d join requests r on r.id = d.request_id
   left join user_integrations i on i.user_id = d.user_id and i.channel = d.channel
   left join endpoints e on e.integration_id = i.id and i.id::text = d.address->>'integration'
@@ -67,7 +69,8 @@ with taken as (
      where id = %(id)s
     returning id, epoch, attempt
 ), started as (
-    insert into delivery_attempts (delivery_id, epoch, started_at) select id, epoch, clock_timestamp() from taken
+    insert into delivery_attempts (delivery_id, epoch, started_at, traceparent)
+    select id, epoch, clock_timestamp(), %(trace)s from taken
 )
 select epoch, attempt from taken
 

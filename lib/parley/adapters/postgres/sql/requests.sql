@@ -163,7 +163,7 @@ update requests
        due_at = clock_timestamp() + make_interval(secs => %(lease)s),
        attempt = attempt + %(takeover)s,
        agent_revision = coalesce(agent_revision, %(revision)s),
-       started_at = coalesce(started_at, clock_timestamp()),
+       started_at = coalesce(started_at, clock_timestamp()), taken_in = %(trace)s,
        version = version + 1, updated_at = clock_timestamp()
  where id = %(id)s
 returning id, epoch, step, agent_revision, version, events
