@@ -26,7 +26,10 @@ ask: setup ## ask a question: make ask Q="How do I reset my password?"
 demo: setup-tests ## a whole conversation in Slack, in the terminal: laptop, policy, approval by a button, ticket
 	@$(PY) -m devkit.demo $(ARGS)
 
-.PHONY: link test-browser pictures
+trace: setup-tests ## one request's trace as a picture in the terminal (ARGS="--listen 4318": of what runs elsewhere)
+	@$(PY) -m devkit.trace $(ARGS)
+
+.PHONY: link test-browser pictures trace
 link: setup ## print a link that signs you in on the page of what runs here, once
 	@$(PY) -m standalone.link
 

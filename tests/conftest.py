@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -168,3 +169,14 @@ def _administer(url: str, statement: str) -> None:
 
 def _at(url: str, name: str) -> str:
     return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture
+def told() -> Iterator[Any]:
+    """What this process tells of its work meanwhile: spans and measurements."""
+    from told import Told  # imported for the tests that look
+
+    from parley import telemetry
+
+    yield Told()
+    telemetry.stop()

@@ -9,7 +9,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with Console(stderr=True).status("starting PostgreSQL, Llama Stack, Slack's stand-in and Parley …"):
-            slack, parley = _started(stack, folder)
+            slack, parley = started(stack, folder)
         _play(Demo(parley, slack, console), parley)
     if options.svg:
         from devkit.recording import svg
@@ -114,14 +114,15 @@ def main() -> None:
         options.svg.write_text(svg(console, "Slack"), encoding="utf-8")
 
 
-def _started(stack: ExitStack, folder: Path) -> tuple[SlackStandIn, Installation]:
+def started(stack: ExitStack, folder: Path, also: Mapping[str, str] = {}) -> tuple[SlackStandIn, Installation]:
+    """Start everything, with these settings, too."""
     slack = stack.enter_context(SlackStandIn())
     model = stack.enter_context(ScriptedModel())
     server = stack.enter_context(LlamaStack(model.url, folder / "llama-stack"))
     env = {
         **os.environ, "LLAMA_STACK_URL": server.url, "LLAMA_STACK_MODEL": server.model, **QUICK,
         "SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_BOT_TOKEN": slack.token, "SLACK_API_URL": slack.api_url,
-        "SLACK_HOOKS": slack.url.removeprefix("http://"),
+        "SLACK_HOOKS": slack.url.removeprefix("http://"), **also,
     }  # fmt: skip
     parley = stack.enter_context(Installation(folder / "parley", env))
     model.behave(Behaviour(LAPTOP_REFRESH))

@@ -72,6 +72,14 @@ def application(function: Function) -> Any:
     return app
 
 
+def tell(service: str, env: Mapping[str, str]) -> None:
+    """Tell of this process from now on, when `env` wants it: before `application`. Raises Misconfigured."""
+    if wanted := telemetry.signals(env):
+        from parley.adapters import otel
+
+        telemetry.use(otel.started(service, wanted, env))
+
+
 def main(folder: str, env: Mapping[str, str], around: Callable[[Function, Wsgi], Wsgi] = lambda _, app: app) -> None:
     """
     Serve the function in `folder` until SIGTERM. Exits with 2 and one line when a setting is wrong.
@@ -84,7 +92,7 @@ def main(folder: str, env: Mapping[str, str], around: Callable[[Function, Wsgi],
         logs.start(server.log_level)
         sys.path.insert(0, os.path.realpath(folder))  # parliament only appends, and `func` may be there twice
         function = parliament.server.load(folder).function
-        telemetry.start(function.name, env)
+        tell(function.name, env)
         app = around(function, application(function))
         gc.collect()
         gc.freeze()

@@ -97,14 +97,6 @@ def signals(env: Mapping[str, str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def start(service: str, env: Mapping[str, str]) -> None:
-    """Tell of this process from now on, if `env` wants it. Raises Misconfigured."""
-    if wanted := signals(env):
-        from parley.adapters import otel
-
-        use(otel.started(service, wanted, env))
-
-
 def use(backend: Backend | None) -> None:
     """Tell it to this backend from now on; None: to nobody."""
     global _backend  # noqa: PLW0603 - there is one process to tell of
@@ -276,7 +268,8 @@ def received(given: Mapping[str, str]) -> str | None:
     Where the header belongs to the same trace, it is the nearer one: a broker's own spans may lie between.
     """
     event = together({name: given.get(f"ce-{name}", "") for name in ("traceparent", "tracestate")})
-    hop = together({name: given.get(name, "") for name in ("traceparent", "tracestate")})
+    state = given.get("tracestate") or given.get("ce-tracestate", "")  # brokers pass on the one and not the other
+    hop = together({"traceparent": given.get("traceparent", ""), "tracestate": state})
     return hop if hop and (event is None or trace_id(hop) == trace_id(event)) else event
 
 

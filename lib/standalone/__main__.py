@@ -123,7 +123,7 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
     env = {"MCP_URLS": f"service-desk=http://127.0.0.1:{tools_at}/mcp", **env}
     key = "" if chosen.k_service else key_of(folder, url, chosen.api_user)
     if not processes:  # each process of its own tells of itself
-        telemetry.start("parley", env)
+        serve.tell("parley", env)
         stack.callback(telemetry.stop)
     start = _start_processes if processes else _start_in_process
     functions, subscribers = start(stack, env, port, broker_port, tools_at, str(chosen.threads))

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from parley import telemetry
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.channels.outcome import Delivered, Failed, Parked, Retry, Unsure, Wait
 from parley.domain.delivery import LeaseLost
@@ -351,3 +352,17 @@ def test_attempt_keeps_code_and_latency(answered, rank, store, sql):
     row = sql("select * from delivery_attempts")
     assert (row["outcome"], row["reason"], row["code"], row["sent"]) == ("failed", "refused", "410", {"text": "Hello"})
     assert 0 <= row["latency_ms"] < 60_000
+
+
+def test_an_attempt_knows_where_the_one_before_was_made(answered, rank, store, sql, told):
+    """So that its span is linked to the earlier one."""
+    (due,) = answered(rank())
+    with telemetry.span("first"):
+        first = store.claim(due.delivery_id, "slack").job
+    sql(EXPIRE_LEASE)
+
+    second = store.claim(due.delivery_id, "slack").job
+
+    context = told.spans()["first"].context
+    assert first.taken_in is None
+    assert second.taken_in.startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")

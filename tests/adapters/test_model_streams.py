@@ -102,3 +102,38 @@ def test_a_status_is_a_bug_of_ours_or_may_pass(served, status, error):
         ask(url)
     assert "secret" not in str(caught.value)
     assert len(asked) == 1, "nothing is retried here"
+
+
+def test_a_call_of_a_model_is_told_by_the_conventions_and_without_its_words(served, told):
+    """Span and tokens by OpenTelemetry's GenAI names; the server is asked to go on with the trace."""
+    usage = {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15}
+    message = {"type": "message", "role": "assistant", "id": "m", "status": "completed",
+               "content": [{"type": "output_text", "text": "Secret words.", "annotations": []}]}  # fmt: skip
+    response = {"id": "resp-1", "model": "m-2", "status": "completed", "output": [message], "usage": usage,
+                "created_at": 1, "object": "response"}  # fmt: skip
+    done = {"type": "response.completed", "response": response, "sequence_number": 2}
+    url, _ = served(event(DELTA) + event(done), "end")
+
+    ask(url)
+
+    points = told.points("gen_ai.client.token.usage")
+    span = told.spans()["chat m"]
+    assert span.kind.name == "CLIENT"
+    assert {
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "llama_stack", "gen_ai.request.model": "m",
+        "gen_ai.response.model": "m-2", "gen_ai.response.id": "resp-1", "gen_ai.agent.name": "desk",
+        "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 3,
+    }.items() <= span.attributes.items()  # fmt: skip
+    assert {point.attributes["gen_ai.token.type"]: point.sum for point in points} == {"input": 12, "output": 3}
+    assert "Secret" not in span.to_json()
+
+
+def test_a_call_of_a_model_that_fails_says_how(served, told):
+    url, _ = served(b"{}", "end", "503 Oh")
+
+    with pytest.raises(Unavailable):
+        ask(url)
+
+    [point] = told.points("gen_ai.client.operation.duration")
+    assert point.attributes["error.type"] == "Unavailable"
+    assert told.spans()["chat m"].status.status_code.name == "ERROR"

@@ -147,3 +147,17 @@ def test_only_its_own_channel(job):
 
     with pytest.raises(Rejected):
         courier(DUE.emit("test", None).contract)
+
+
+def test_attempts_are_measured_by_what_came_of_them_and_linked_to_the_one_before(run, told):
+    """A retry is a part of the answer's trace, and says which attempt it follows."""
+    before = f"00-{'a' * 32}-{'b' * 16}-01"
+
+    with pytest.raises(Unavailable):
+        run(Channel(Unsure("?")), taken_in=before)
+
+    [point] = told.points("parley.delivery.duration")
+    sent = told.spans()["send email"]
+    assert point.attributes == {"parley.channel": "email", "parley.outcome": "unsure"}
+    assert [f"{link.context.span_id:016x}" for link in sent.links] == ["b" * 16]
+    assert sent.attributes["error.type"] == "unsure"

@@ -539,3 +539,19 @@ def test_the_plan_is_the_users_own(turns, ask, database, user, rows, own, fields
 
 def _now():
     return datetime.now(UTC)
+
+
+def test_turns_are_counted_and_a_takeover_is_linked_to_the_turn_before(turns, ask, impatient, engine, told):
+    """The claim leaves its trace on the row, so that who takes over from a crash says from whom."""
+    engine.script = [Died, Answer("So.")]
+    created = ask("Why?", into=impatient)
+    with pytest.raises(Died):
+        turns(store=impatient)(created)
+
+    turns(store=impatient)(created)
+
+    outcomes = {point.attributes["parley.outcome"]: point.value for point in told.points("parley.turns")}
+    claims = told.all("claim")
+    [link] = told.all("invoke_agent routing")[-1].links
+    assert outcomes == {"completed": 1}
+    assert link.context.span_id == claims[0].context.span_id

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from devkit.collector import Collector
 from devkit.installation import QUICK, Installation
 from devkit.slack import ALICE, BOT_USER, GENERAL, SlackStandIn, deliver
 
@@ -22,6 +23,7 @@ class World:
 
     parley: Installation
     slack: SlackStandIn
+    collector: Collector
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=40))
 
     def ask(self, content: str = QUESTION, *, prefer: str | None = None, **body: Any) -> httpx.Response:
@@ -94,7 +96,10 @@ def installation(home: Any, slack: SlackStandIn, *, processes: bool = False, **e
 @pytest.fixture(scope="module", params=["one process", "process per function"])
 def world(request, tmp_path_factory):
     """Everything running, shared by the tests of a module."""
-    with SlackStandIn() as slack:
-        parley = installation(tmp_path_factory.mktemp("parley"), slack, processes=request.param != "one process")
-        with parley:
-            yield World(parley, slack)
+    with SlackStandIn() as slack, Collector() as collector:
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100", "LOG_LEVEL": "INFO",
+        }  # fmt: skip
+        processes = request.param != "one process"
+        with installation(tmp_path_factory.mktemp("parley"), slack, processes=processes, **told) as parley:
+            yield World(parley, slack, collector)

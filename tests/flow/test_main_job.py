@@ -6,6 +6,11 @@ from standardwebhooks import Webhook
 
 from devkit.receiver import WebhookReceiver
 from devkit.slack import ALICE, BOT_USER, GENERAL
+from parley import telemetry
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "rojo=00f067aa0ba902b7"}
+CANARIES = ("Zwetschgenknoedel", "0151-5550199", "ann.canary@example.org", "hooks.example.org", "hunter2")
 
 
 def test_question_over_http_is_answered_with_a_citation(world):
@@ -157,3 +162,76 @@ def test_invalid_data_is_kept_whole_and_harms_nothing(world):
     assert "request_id" in reason
     assert kept == data
     assert world.ask("guest Wi-Fi").status_code == 200
+
+
+def ancestors(span, spans):
+    """The names of a span and of those that it lies in, from the outermost on."""
+    by_id = {one.id: one for one in spans}
+    names = [span.name]
+    while span.parent in by_id:
+        span = by_id[span.parent]
+        names.insert(0, span.name)
+    return names
+
+
+def has(*names):
+    return lambda spans: set(names) <= {span.name for span in spans}
+
+
+def test_a_question_in_slack_is_one_trace_from_the_request_to_the_delivery(world):
+    """Each event carries on where it was published; claims, the agent and its search lie within."""
+    thread = world.say()
+    world.until(lambda: world.answers(thread))
+
+    spans = world.collector.until(has("POST /slack/events", "send slack", "publish parley.message.received"))
+
+    [sent] = [span for span in spans if span.name == "send slack"]
+    searched, *_ = [span for span in spans if span.name == "search knowledge"]
+    hops = [
+        "POST /slack/events", "publish parley.message.received", "process parley.message.received",
+        "publish parley.request.created", "process parley.request.created",
+    ]  # fmt: skip
+    assert ancestors(searched, spans) == [*hops, "invoke_agent routing", "search knowledge"]
+    assert ancestors(sent, spans) == [
+        *hops, "publish parley.response.ready", "process parley.response.ready", "send slack",
+    ]  # fmt: skip
+    assert sent.attributes["parley.outcome"] == "delivered"
+    [(stored,)] = world.rows("select traceparent from requests where traceparent like %s", f"%{sent.trace}%")
+    assert telemetry.trace_id(stored) == sent.trace, "a nudge goes on with it"
+
+
+def test_a_callers_trace_goes_on_to_the_delivery_with_its_state(world):
+    """W3C Trace Context from the caller's own span, by the CloudEvents extension from hop to hop."""
+    key = {"Authorization": f"Bearer {world.parley.facts['key']}"}
+    body = {"content": "How do I reset my password?", "delivery": {"channels": ["test"]}}
+    world.http.post(world.parley.url + "/api/v1/requests", json=body, headers={**key, **CALLER})
+
+    whole = has("POST /api/v1/requests", "send test")
+    spans = world.collector.until(lambda spans: spans[0].trace == TRACE and whole(spans))
+
+    [asked] = [span for span in spans if span.name == "POST /api/v1/requests"]
+    assert asked.parent == "b7ad6b7169203331"
+    assert {span.state for span in spans} == {CALLER["tracestate"]}
+
+
+def test_nothing_that_people_say_and_no_secret_is_in_the_logs_or_the_spans(world):
+    """Words, numbers, addresses and keys go through every function; their logs and spans hold ids and words of ours."""
+    words = "My Zwetschgenknoedel laptop is broken, call 0151-5550199 or write to ann.canary@example.org. hunter2"
+    world.put("/api/v1/users/me/integrations/webhook", {"config": {"url": "https://hooks.example.org/canary"}})
+    asked = world.ask(words, delivery={"channels": ["test"]}).json()
+    thread = world.say(words, user=ALICE)
+    world.inject("parley.response.ready", {"channel": "test", "request_id": words}, **{"ce-channel": "test"})
+    world.inject("parley.request.created", b'{"request_id": "' + words.encode() + b'"}')
+    world.until(lambda: world.answers(thread))
+    world.until(lambda: world.rows("select 1 from dead_letters having count(*) >= 2"))
+
+    lines = (world.parley.home / "log").read_text(encoding="utf-8").splitlines()
+    log = "\n".join(line for line in lines if line.startswith("{"))  # the rest is for whoever has started it
+    spans = [str(span) for trace in world.collector.traces().values() for span in trace]
+    secrets = [world.slack.token, world.slack.signing_secret, world.parley.facts["key"]]
+    for secret in (*CANARIES, *secrets):
+        assert secret not in log
+        assert not [span for span in spans if secret in span]
+    assert asked["request_id"] in log, "the logs do tell of it"
+    functions = ("slack-ingest", "request-api", "normalize", "agent-turn", "deliver-slack", "deliver-test", "recover")
+    assert not [name for name in functions if f'"function": "{name}"' not in log]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from databases import as_role
+from prometheus_client.parser import text_string_to_metric_families
 
 from parley import envelope, serve
+from parley.adapters.postgres.state import GAUGES
 from parley.domain.events import ResponseReady
 from parley.domain.retention import Retention
 from parley.errors import Misconfigured
@@ -211,3 +213,49 @@ def test_it_does_not_start_with_a_wrong_setting(function, settings, setting, val
 
     with pytest.raises(Misconfigured, match=setting):
         function.ready()
+
+
+# --- what is owed, for Prometheus ------------------------------------------------------------------------------------
+
+
+def gauges(client):
+    """Read /metrics as Prometheus does."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    families = text_string_to_metric_families(answer.text)
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
+def test_what_is_owed_is_shown_to_prometheus(post, client, answered, rank, row):
+    """Ages and counts of what is open, by state and channel; nothing of anybody."""
+    answered(rank("slack"))
+    answered(rank("email", to="ann@example.org"))
+    post(dead_letter(EVENT, EMAIL, 422, b""))
+
+    found = gauges(client)
+
+    assert found["parley_deliveries_open", "email", "queued"] == 1
+    assert found["parley_deliveries_oldest_age_seconds", "email"] >= 0
+    assert found["parley_dead_letters_open",] == 1
+    assert (found["parley_requests_open", "queued"], found["parley_requests_recent", "completed"]) == (0, 2)
+    assert found["parley_overdue", "delivery"] == 2
+    assert found["parley_database_connections", "used"] < found["parley_database_connections", "allowed"]
+    assert "ann@" not in client.get("/metrics").text
+
+
+def test_every_gauge_is_described(client):
+    assert {name for name, *_ in gauges(client)} <= set(GAUGES)
+
+
+def test_a_heartbeat_gets_old(post, client, row):
+    """It is the age since the last tick that tells of a schedule that is gone."""
+    post(TICK)
+    row("update heartbeats set beat_at = now() - interval '10 minutes' returning name")
+
+    assert 600 <= gauges(client)["parley_heartbeat_age_seconds", "recover"] < 700
+
+
+def test_without_a_database_there_is_nothing_to_show(function, settings):
+    function.configure({**settings, "DATABASE_URL": "postgresql://127.0.0.1:9/none"})
+
+    assert serve.application(function).test_client().get("/metrics").status_code == 503

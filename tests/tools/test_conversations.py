@@ -152,3 +152,19 @@ def test_what_is_told_while_a_turn_runs(world, shelf, rows):
     cited = [one["data"] for one in told if one["type"] == "citation"]
     assert cited == [{"marker": 1, "title": "Laptops", "section": "Refresh"}]
     assert told[-1]["type"] == "completed"
+
+
+def test_each_tool_is_a_span_and_its_server_goes_on_with_the_trace(told, world):
+    """The agent, the call, the request to the server, the server's own work: one in the other."""
+    world.say("I need a new laptop")
+
+    spans = told.spans()
+    agent, tool = spans["invoke_agent routing"], spans["execute_tool service-desk__find_laptops"]
+    call, server = spans["tools/call find_laptops"], spans["POST /mcp"]
+    assert tool.parent.span_id == agent.context.span_id
+    assert call.parent.span_id == tool.context.span_id
+    assert server.context.trace_id == agent.context.trace_id
+    assert server.attributes["parley.function"] == "mcp-service-desk"
+    assert tool.attributes["gen_ai.operation.name"] == "execute_tool"
+    assert tool.attributes["gen_ai.tool.name"] == "service-desk__find_laptops"
+    assert agent.attributes["gen_ai.conversation.id"]

@@ -191,6 +191,7 @@ GRANTS: Mapping[str, Grants] = {
             "audit_log": "select (id, created_at), update (id), delete",
             "rate_limits": "select, update, delete",
             "paces": "select, update, delete",
+            "token_usage": "select (day, input_tokens, output_tokens, cost)",  # how much all have spent, not who
         },
     ),
     "mcp-service-desk": {

@@ -10,7 +10,7 @@ from parley.errors import Unavailable
 
 PATH = "/metrics"
 FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # https://prometheus.io/docs/instrumenting/exposition_formats/
-RECENT = 900.0  # seconds
+RECENT, PATIENCE = 900.0, 1.0  # seconds
 
 GAUGES = {
     "parley_requests_open": "Requests that are not answered yet.",
@@ -43,7 +43,8 @@ class State:
     def shown(self) -> tuple[str, int, dict[str, str]]:
         """Give what Prometheus reads; 503 while the database cannot be reached."""
         try:
-            rows = self._database.rows("state", recent=ids.since(time.time() - RECENT))
+            with self._database.autocommit(PATIENCE) as alone:
+                rows = alone.rows("state", recent=ids.since(time.time() - RECENT))
         except Unavailable:
             return "", 503, {}
         return "".join(_lines(rows)), 200, {"Content-Type": FORMAT}
@@ -56,7 +57,7 @@ def _lines(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
         if name != told:
             yield f"# HELP {name} {GAUGES[name]}\n# TYPE {name} gauge\n"
             told = name
-        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in row["labels"].items())
+        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in sorted(row["labels"].items()))
         yield f"{name}{{{labels}}} {row['value']}\n"
 
 

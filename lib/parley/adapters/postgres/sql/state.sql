@@ -12,7 +12,7 @@ select 'parley_requests_open' as name, jsonb_build_object('state', s) as labels,
 union all
 select 'parley_requests_oldest_age_seconds', jsonb_build_object('state', s),
        coalesce(extract(epoch from max(now.at - r.created_at)), 0)::float8
-  from now, unnest(array['queued', 'running', 'requires_action']) as s left join open_requests r on r.state = s group by s
+  from now cross join unnest(array['queued', 'running', 'requires_action']) as s left join open_requests r on r.state = s group by s
 union all
 select 'parley_requests_recent', jsonb_build_object('state', s), count(r.id)::float8
   from unnest(array['queued', 'running', 'requires_action', 'completed', 'failed', 'cancelled']) as s
@@ -26,14 +26,14 @@ select 'parley_deliveries_oldest_age_seconds', jsonb_build_object('channel', cha
   from now, open_deliveries where state not in ('accepted', 'deferred') group by channel
 union all
 select 'parley_overdue', jsonb_build_object('kind', k), count(o.kind)::float8
-  from now, unnest(array['request', 'delivery']) as k
+  from now cross join unnest(array['request', 'delivery']) as k
   left join (select 'request' as kind, due_at from open_requests
              union all select 'delivery', due_at from open_deliveries) o on o.kind = k and o.due_at < now.at
  group by k
 union all
 select 'parley_overdue_age_seconds', jsonb_build_object('kind', k),
        coalesce(extract(epoch from max(now.at - o.due_at)), 0)::float8
-  from now, unnest(array['request', 'delivery']) as k
+  from now cross join unnest(array['request', 'delivery']) as k
   left join (select 'request' as kind, due_at from open_requests
              union all select 'delivery', due_at from open_deliveries) o on o.kind = k and o.due_at < now.at
  group by k
