@@ -44,7 +44,7 @@ class State:
         """Give what Prometheus reads; 503 while the database cannot be reached."""
         try:
             with self._database.autocommit(PATIENCE) as alone:
-                rows = alone.rows("state", recent=ids.since(time.time() - RECENT))
+                rows = alone.rows("what_is_owed", recent=ids.since(time.time() - RECENT))
         except Unavailable:
             return "", 503, {}
         return "".join(_lines(rows)), 200, {"Content-Type": FORMAT}

@@ -1,4 +1,4 @@
--- name: state
+-- name: what_is_owed
 -- What is owed now, as gauges: name, labels, value. By the partial indexes of what is open; what nothing is open of is 0.
 with open_requests as (
     select state, created_at, due_at from requests where due_at is not null
