@@ -9,6 +9,7 @@ from devkit.model import Broken, Call, Said
 from parley.adapters.llama_stack import CUT_OFF, LlamaStack, Server
 from parley.agents import loop
 from parley.agents.config import parse
+from parley.agents.tools import parse as parse_tools
 from parley.domain.turn import Message
 from parley.errors import Misconfigured, Unavailable
 from parley.ports import Passage
@@ -108,6 +109,32 @@ def test_it_hands_over(engine, model):
     (tool,) = model.asked[0]["tools"]
     assert tool["function"]["name"] == "hand_over_to_desk"
     assert "Knows laptops." in tool["function"]["description"]
+
+
+def test_several_tools_are_wanted_at_once_and_their_results_told(real_server, model, shelf):
+    """In the model's order; a hand-over among them waits until it has read what they say."""
+    looks = {"type": "object", "properties": {"what": {"type": "string"}}, "additionalProperties": False}
+    kit = [{"name": name, "description": "Looks.", "risk": "read", "parameters": looks} for name in ("look", "read")]
+    toolbox = parse_tools({"kit": {"name": "kit", "url": "http://127.0.0.1:1/", "tools": kit}})
+    desk = AGENTS.by_name["desk"].model_copy(update={"tools": ("kit.*",)})
+    agents = AGENTS.model_copy(update={"agents": (desk, AGENTS.by_name["routing"])})
+    engine = LlamaStack(Server(real_server.url, real_server.model), agents, shelf, toolbox)
+    wanted = Call("kit__look", '{"what": "a"}'), Call("hand_over_to_routing"), Call("kit__read", '{"what": "b"}')
+    model.say(Said(calls=wanted), Said("Both [1]."))
+
+    first = engine.ask(desk, turn(), lambda _: None)
+    conversation = replace(turn(), answer=first)
+    for said in ("said a", "said b"):
+        conversation = loop.ran(conversation, said)
+    second = engine.ask(desk, conversation, lambda _: None)
+
+    assert first.call == loop.Call("kit__look", {"what": "a"})
+    assert first.more == (loop.Call("kit__read", {"what": "b"}),)
+    assert loop.Answer.of(first.as_dict()) == replace(first, usage=None)
+    assert second.text == "Both."
+    told = [(str(one["content"]), one["tool_call_id"]) for one in model.asked[-1]["messages"] if one["role"] == "tool"]
+    assert [("said a" in text, "said b" in text) for text, _ in told] == [(True, False), (False, True)]
+    assert len({number for _, number in told}) == 2
 
 
 def test_after_three_hand_overs_it_must_answer(engine, model):

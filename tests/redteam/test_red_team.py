@@ -34,6 +34,7 @@ class Obedient:
         self._says = attack["says"]
         self._calls = [one for one in attack.get("obeys", ()) for _ in range(one.get("repeat", 1))]
         self._answer = attack.get("answer", "Done.")
+        self._at_once = attack.get("at_once", False)
         self.obeyed = False
 
     def __call__(self, messages, tools):
@@ -54,10 +55,14 @@ class Obedient:
         before = 1 if prompt.called[:1] == ["service-desk__list_tickets"] else 0
         done = len(prompt.called) - before
         if done < len(self._calls):
-            wanted = self._calls[done]
-            arguments = {key: "x" * 40_000 if value == "FLOOD" else value for key, value in wanted["arguments"].items()}
-            return Said(calls=(Call(wanted["call"], json.dumps(arguments)),))
+            wanted = self._calls[done:] if self._at_once else self._calls[done : done + 1]
+            return Said(calls=tuple(self._call(**one) for one in wanted))
         return Said(self._answer)
+
+    @staticmethod
+    def _call(call, arguments, **_):
+        flooded = {key: "x" * 40_000 if value == "FLOOD" else value for key, value in arguments.items()}
+        return Call(call, json.dumps(flooded))
 
 
 class Recorder:
