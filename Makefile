@@ -58,7 +58,7 @@ test-plans: setup-tests ## delivery plans against the oracle: make test-plans CA
 	@PLAN_CASES=$(or $(CASES),100000) PYTHONPATH=lib .venv/bin/python -m pytest tests/domain/test_plan_oracle.py $(ARGS)
 
 test-llama-stack: setup-tests ## the tests with a real Llama Stack server (half a gigabyte, installed once)
-	@sh lib/devkit/llama.sh .build/llama-stack
+	@sh lib/devkit/environment.sh lib/devkit/llama.txt .build/llama-stack
 	@PYTHONPATH=lib .venv/bin/python -m pytest -n 2 --dist loadfile tests/llama_stack $(ARGS)
 
 tools: setup ## hold config/tools against what its servers offer (TOOL_SIGNING_KEY, MCP_URLS)

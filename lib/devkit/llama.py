@@ -4,7 +4,7 @@ A real Llama Stack server on 127.0.0.1, whose model is a server of OpenAI's chat
     with ScriptedModel() as model, LlamaStack(model.url, folder) as server:
         LlamaStackClient(base_url=server.url).responses.create(model=server.model, input="…")
 
-It runs in an environment of its own (half a gigabyte, made once by `lib/devkit/llama.sh`), with SQLite stores in
+It runs in an environment of its own (half a gigabyte, made once by `lib/devkit/environment.sh`), with SQLite stores in
 `folder`. Only what Parley uses is configured: https://llama-stack.readthedocs.io.
 """
 
@@ -25,6 +25,7 @@ from devkit.embedding import MODELS
 from devkit.model import NAME, ScriptedModel
 
 ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
 VENV = ROOT / ".build" / "llama-stack"
 
 
@@ -43,7 +44,7 @@ class LlamaStack:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        subprocess.run(["sh", str(ROOT / "lib" / "devkit" / "llama.sh"), str(VENV)], check=True)  # noqa: S603, S607
+        subprocess.run(["sh", HERE / "environment.sh", HERE / "llama.txt", VENV], check=True)  # noqa: S603, S607
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "llama-stack.yaml"
         config.write_text(yaml.safe_dump(self._config()), encoding="utf-8")

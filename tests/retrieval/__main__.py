@@ -1,7 +1,8 @@
 """
 Measure and print: `make retrieval`, or `make retrieval ARGS="--chunks 50000 --questions 400"`.
 
-Everything runs on this machine, with a PostgreSQL of its own. The embeddings are synthetic.
+Everything runs on this machine, with a PostgreSQL of its own. The embeddings are synthetic; `ARGS=--real` adds the
+figures of quality with a small real model (130 MB, installed once, English), and leaves speed out.
 """
 
 import argparse
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from devkit.embedding import embed
+from devkit.minilm import MiniLm
 from parley.adapters.postgres import migrate
 from parley.adapters.postgres.database import Database
+from parley.ports import Embedder
 from retrieval import quality, speed
 from standalone.postgres import EmbeddedPostgres
 
@@ -34,13 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="retrieval")
     parser.add_argument("--chunks", type=int, default=50_000)
     parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--real", action="store_true", help="quality only, by synthetic embeddings and by a real model")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "p", durable=False) as postgres:
-        url = postgres.start()
-        migrate.apply(url)
-        database = Database(url, name="retrieval")
-        _show_quality(database)
-        database.close()
+    _show_quality(Synthetic(), speed.MODEL, "synthetic")
+    if options.real:
+        with MiniLm() as real:
+            _show_quality(real, "all-minilm-l6-v2", "all-MiniLM-L6-v2, a model of English")
+        return
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "p", durable=False) as postgres:
         url = postgres.start()
         migrate.apply(url)
@@ -49,11 +52,19 @@ def main() -> None:
         database.close()
 
 
-def _show_quality(database: Database) -> None:
-    embedder = Synthetic()
-    sections = quality.fill(database, embedder, speed.MODEL)
+def _show_quality(embedder: Embedder, model: str, label: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "p", durable=False) as postgres:
+        url = postgres.start()
+        migrate.apply(url)
+        database = Database(url, name="retrieval")
+        _show_figures(database, embedder, model, label)
+        database.close()
+
+
+def _show_figures(database: Database, embedder: Embedder, model: str, label: str) -> None:
+    sections = quality.fill(database, embedder, model)
     asked = quality.questions()
-    table = Table(title=f"{sections} sections in three languages (embeddings: synthetic)", title_justify="left")
+    table = Table(title=f"{sections} sections in three languages (embeddings: {label})", title_justify="left")
     for name in ("", "questions", "first place", "recall@5", "MRR@10"):
         table.add_column(name, justify="right" if name else "left")
     ways = {
