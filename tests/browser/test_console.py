@@ -1,11 +1,13 @@
 """The console: a request as a picture, dead letters, numbers; and not for everybody."""
 
 import re
+import uuid
 
 import pytest
 from browser.stage import turns
 from playwright.sync_api import expect
 
+from parley.adapters.postgres.api import Views
 from parley.channels.outcome import Delivered, Retry
 
 
@@ -78,6 +80,51 @@ def test_a_dead_letter_is_looked_at_and_replayed(page, stage):
 
     expect(row).to_have_count(0)
     assert [event.type for event in stage.events].count(kind) == 1
+
+
+def test_trouble_is_over_when_an_admin_says_so(page, stage, database_rows):
+    """What is open is listed, with why; it leaves the list, and opens again when it is not over."""
+    name = f"webhook:{uuid.uuid4()}"
+    database_rows(
+        "insert into circuits (name, failing_since, failures, trips, opened_at, until, reason)"
+        " values (%s, now(), 3, 1, now(), now() + interval '1 hour', 'it does not answer') returning name", name,
+    )  # fmt: skip
+    stage.sign_in(page, "admin", path="/console")
+    page.get_by_role("link", name="Trouble").click()
+    row = page.get_by_role("row", name=re.compile(name))
+    expect(row).to_contain_text("it does not answer")
+
+    row.get_by_role("button", name=f"{name} is over").click()
+
+    expect(row).to_have_count(0)
+    assert database_rows("select count(*) from circuits where name = %s", name) == [(0,)]
+
+
+def test_how_a_person_is_reached_is_explained(context, page, stage):
+    """From a request to its person: each channel with where it comes from, and their receivers; with a new secret."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    stage.sign_in(page, email=email)
+    request_id = stage.asked(page, "How old must my laptop be?")
+    owner = stage.database.row("standing", id=request_id)["user_id"]
+    values = {"enabled": True, "rank": 1, "config": {"url": "https://1.1.1.1/hook"}}
+    Views(stage.database).put_integration(owner, "webhook", values)
+    page.get_by_role("button", name="How I am told").click()
+    page.get_by_role("button", name="New secret").click()
+    expect(page.get_by_role("dialog").get_by_text("whsec_")).to_be_visible()
+    context.clear_cookies()
+    page.close()
+    page = context.new_page()
+    stage.sign_in(page, "admin", path="/console")
+
+    page.goto(f"/console#timeline/{request_id}")
+    page.get_by_role("link", name="a person").click()
+
+    expect(page.get_by_role("group", name="In force").get_by_role("row", name="webhook")).to_contain_text("rank: user")
+    receiver = page.get_by_role("group", name="Receivers").get_by_role("row", name="webhook")
+    expect(receiver).to_contain_text("ok")
+    expect(receiver).to_contain_text("2")
+    receiver.get_by_role("button", name="Send what it missed").click()
+    expect(page.locator("#live")).to_contain_text("once more")
 
 
 def test_numbers_are_plotted(page, stage):

@@ -56,7 +56,8 @@ def test_nothing_is_out_of_reach_in_the_console(page, stage, scheme):
     stage.take(request_id).answer("Three years.", ranks=("email",))
     stage.letter()
 
-    for view in ("overview", "requests", "stuck", "letters", f"timeline/{request_id}"):
+    owner = stage.database.row("standing", id=request_id)["user_id"]
+    for view in ("overview", "requests", "stuck", "letters", "circuits", f"person/{owner}", f"timeline/{request_id}"):
         page.goto(f"/console#{view}")
         expect(page.locator("#view h1")).to_be_visible()
         expect(page.locator("#view table tbody tr, #view svg").first).to_be_visible()

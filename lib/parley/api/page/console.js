@@ -6,6 +6,7 @@ import { letters } from "./letters.js";
 import { requests, stuck } from "./lists.js";
 import { overview } from "./overview.js";
 import { timeline } from "./timeline.js";
+import { circuits, person } from "./trouble.js";
 
 const me = await signedIn();
 const VIEWS = {
@@ -13,8 +14,9 @@ const VIEWS = {
   requests: ["Requests", requests],
   stuck: ["Stuck work", stuck],
   letters: ["Dead letters", letters],
+  circuits: ["Trouble", circuits],
 };
-const HIDDEN = { timeline: ["Timeline", timeline, "requests"] }; // reached from a row
+const HIDDEN = { timeline: ["Timeline", timeline, "requests"], person: ["Person", person, "requests"] }; // reached from a row
 let leave = () => {}; // what the view that is shown does when it is left
 
 async function show() {

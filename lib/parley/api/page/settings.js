@@ -66,6 +66,16 @@ function channel(one, standard, reload) {
       toast(problem.message, "bad");
     }
   };
+  const shown = h("p.small");
+  const renew = async () => {
+    try {
+      const made = await post(`/users/me/integrations/${one.channel}/rotate`, {}, { "Idempotency-Key": crypto.randomUUID() });
+      fill(shown, "Shown only now; for a day the one before signs, too: ", h("code", made.secret));
+    } catch (problem) {
+      toast(problem.message, "bad");
+    }
+  };
+  const secret = one.config?.url && h("button.soft", { type: "button", onclick: renew }, "New secret");
   const form = h("form.channel", { onsubmit: (event) => {
     event.preventDefault();
     save();
@@ -73,7 +83,7 @@ function channel(one, standard, reload) {
     h("div.head", h("label", { for: id }, NAMES[one.channel] ?? one.channel), h("span.quiet.small", one.rank ? `rank ${one.rank}` : "only when asked for"), isOn),
     one.trouble && h("p.small.warn", one.trouble),
     locked && h("p.small.quiet", one.because),
-    fields.length ? h("div.fields", fields, h("button.soft", { disabled: locked }, "Save")) : null);
+    fields.length ? h("div.fields", fields, h("button.soft", { disabled: locked }, "Save"), secret) : null, shown);
   isOn.addEventListener("change", save);
   return form;
 }

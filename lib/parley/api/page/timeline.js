@@ -41,7 +41,7 @@ function facts(found) {
   const one = (name, value) => h("div", h("dt", name), h("dd", value));
   const end = new Date(found.finished_at ?? found.at);
   return h("dl.facts",
-    one("from", found.source), one("took", took(end - new Date(found.created_at))), one("steps", found.step),
+    one("of", h("a", { href: `#person/${found.user}` }, "a person")), one("from", found.source), one("took", took(end - new Date(found.created_at))), one("steps", found.step),
     one("claims", found.epoch), one("attempts since", found.attempt), one("nudges", found.nudges),
     found.due_at && one("due", new Date(found.due_at).toLocaleTimeString()));
 }
