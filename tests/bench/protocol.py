@@ -100,13 +100,17 @@ def rate(url: str, seconds: float, threads: int = 4) -> Rate:
         return time.perf_counter() - begun
 
     all_work(WARM)
+    done.clear()
+    took, count = all_work(seconds), done.total()
     database.close()  # a connection that ends has reported its transactions
     done.clear()
-    with _counted(url) as before, _sent() as sent:
-        took, count = all_work(seconds), done.total()
+    with _counted(url) as before, _sent() as sent:  # by itself: counting takes time
+        all_work(WARM)
     database.close()
-    after = _transactions(url)
-    return Rate(count / took, (after - before) / count, sent["statements"] / count, sent["round trips"] / count)
+    after, counted = _transactions(url), done.total()
+    return Rate(
+        count / took, (after - before) / counted, sent["statements"] / counted, sent["round trips"] / counted
+    )  # fmt: skip
 
 
 @contextmanager
