@@ -20,6 +20,15 @@ create function sim.clock_timestamp() returns timestamptz language sql stable
     as $$ select '2026-01-01'::timestamptz + make_interval(secs => (select seconds from sim.clock)) $$;
 create function sim.now() returns timestamptz language sql stable as $$ select sim.clock_timestamp() $$;
 create function sim.statement_timestamp() returns timestamptz language sql stable as $$ select sim.clock_timestamp() $$;
+create table sim.stolen (what text not null, id uuid not null);
+create function sim.steal() returns trigger language plpgsql as $$ begin
+    insert into sim.stolen values (tg_table_name, new.id);
+    return null;
+end $$;
+create trigger sim_stolen after update of epoch on public.requests for each row
+    when (new.epoch > old.epoch and old.lease_until > sim.clock_timestamp()) execute function sim.steal();
+create trigger sim_stolen after update of epoch on public.deliveries for each row
+    when (new.epoch > old.epoch and old.lease_until > sim.clock_timestamp()) execute function sim.steal();
 """
 
 
@@ -44,7 +53,7 @@ class Ground:
 
     def clear(self) -> None:
         """Forget every row: nothing of a world that went wrong must reach the next one."""
-        self._direct.execute("truncate public.users, public.sessions, public.requests cascade")
+        self._direct.execute("truncate public.users, public.sessions, public.requests, sim.stolen cascade")
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -45,7 +45,9 @@ def wrong(world: "World") -> list[str]:
         " where d.action_id = a.id) from public.actions a where a.request_id = any(%s)",
         [row.id for row in rows],
     )
+    stolen = world.ground.rows("select what, id from sim.stolen")
     return [
+        *(f"{id_} of {what} was taken from somebody who held its lease" for what, id_ in stolen),
         *_asked(world, keys, rows, actions),
         *_together(rows),
         *_sessions(world, rows, keys),
