@@ -20,7 +20,7 @@ NUMBER = re.compile(r"\[chaos (\d+)\]")
 # down when a turn was taken over from a process that no longer renewed its lease.
 COUNTED = """
 create table chaos_nudges (request_id uuid not null);
-create function chaos_nudged() returns trigger language plpgsql as $$ begin
+create function chaos_nudged() returns trigger language plpgsql security definer as $$ begin
     insert into chaos_nudges values ((to_jsonb(new) ->> tg_argv[0])::uuid);
     return null;
 end $$;
@@ -29,7 +29,7 @@ create trigger chaos_nudged after update of nudges on requests
 create trigger chaos_nudged after update of nudges on deliveries
     for each row when (new.nudges > old.nudges) execute function chaos_nudged('request_id');
 create table chaos_taken (seen timestamptz not null, at timestamptz not null);
-create function chaos_taken() returns trigger language plpgsql as $$ begin
+create function chaos_taken() returns trigger language plpgsql security definer as $$ begin
     insert into chaos_taken values (old.updated_at, clock_timestamp());
     return null;
 end $$;
