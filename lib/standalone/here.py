@@ -22,8 +22,9 @@ def found(given: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
         return {}
     try:
         facts = json.loads((settings.home(root, given) / "running.json").read_text(encoding="utf-8"))
-        sink = {"K_SINK": f"http://127.0.0.1:{facts['broker_port']}/parley/parley"} if "broker_port" in facts else {}
-        return {"DATABASE_URL": facts["database"]} | ({} if given.get("K_SINK") else sink)
+        at = facts.get("broker_port")
+        sink = given.get("K_SINK") or (f"http://127.0.0.1:{at}/parley/parley" if at else "")
+        return {"DATABASE_URL": facts["database"], **({"K_SINK": sink} if sink else {})}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
