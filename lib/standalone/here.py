@@ -25,7 +25,7 @@ def found(given: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
         at = facts.get("broker_port")
         sink = given.get("K_SINK") or (f"http://127.0.0.1:{at}/parley/parley" if at else "")
         return {"DATABASE_URL": facts["database"], **({"K_SINK": sink} if sink else {})}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
