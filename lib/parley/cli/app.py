@@ -27,6 +27,7 @@ from parley.client import (
     Unusable,
 )
 
+PATIENCE = 5.0  # seconds that a call is repeated for while nobody answers: a person waits
 app = typer.Typer(
     name="parley",
     help="Ask Parley, and look after it.",
@@ -47,7 +48,7 @@ class Here:
     def parley(self) -> Parley:
         """Open the installation. Raises Unclear."""
         place = self.place.needed()
-        return Parley(place.url, place.key, acting_for=place.acting_for or None)
+        return Parley(place.url, place.key, acting_for=place.acting_for or None, patience=PATIENCE)
 
 
 @app.callback()
