@@ -154,6 +154,10 @@ dead-letters: setup ## what could not be handled: make dead-letters ARGS="list",
 upgrade-rehearsal: setup-tests ## an older commit and this one side by side, under load: make upgrade-rehearsal OLD=v0.1.0 REQUESTS=500
 	@PYTHONPATH=lib:tests .venv/bin/python -m upgrade "$(OLD)" $(if $(REQUESTS),--requests $(REQUESTS)) $(ARGS)
 
+.PHONY: restore-rehearsal
+restore-rehearsal: setup-tests ## back up with open requests, destroy everything, restore into another server, and go on
+	@PYTHONPATH=lib .venv/bin/python -m pytest -q tests/faults/test_restore.py $(ARGS)
+
 .PHONY: release
 release: setup-tests ## write down what a release promises to the next one: make release NAME=1.2.0
 	@$(PY) -m devkit.release "$(NAME)"

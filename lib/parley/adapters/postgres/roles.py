@@ -2,6 +2,7 @@
 A database role for each function, which may do what that function does and nothing else.
 
     python -m parley.adapters.postgres.roles               make the roles and grant what is declared below
+    python -m parley.adapters.postgres.roles --create      only make them: before a dump is restored, which names them
     python -m parley.adapters.postgres.roles --list        show what is declared
     python -m parley.adapters.postgres.roles --passwords   give each role a new password, and print a Kubernetes Secret
 
@@ -31,6 +32,7 @@ from parley.adapters.postgres.locks import patiently
 from parley.errors import Misconfigured
 
 EVERYBODY = "parley_functions"  # of whom every role below is a member
+_WALL = "parley_api"  # what request-api becomes while it answers somebody: see migration 0005
 Grants = Mapping[str, LiteralString]  # table: privileges, as GRANT takes them
 
 _LOCK = 7_233_917_002  # any number that nobody else on this server uses
@@ -217,16 +219,19 @@ def url_as(url: str, function: str, password: str = "") -> str:
     return parts._replace(netloc=f"{role(function)}{':' + password if password else ''}@{place}").geturl()
 
 
+def create(connection: psycopg.Connection) -> None:
+    """Make the roles that are missing, all of those that a dump of a database names."""
+    connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    for name in (EVERYBODY, _WALL, *map(role, GRANTS)):
+        connection.execute(_made(name))
+    connection.execute(_API)
+
+
 def apply(url: str) -> int:
     """Make the roles that are missing and let each do what is declared. Returns for how many tables that changed."""
-    with psycopg.connect(
-        checked(url), connect_timeout=10, application_name="parley-roles", autocommit=True
-    ) as connection:
+    with _connected(url) as connection:
         with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-            for name in (EVERYBODY, *map(role, GRANTS)):
-                connection.execute(_made(name))
-            connection.execute(_API)
+            create(connection)
             changed = _grant(connection)
         walled = [table for (table,) in connection.execute(_WALLED, (EVERYBODY,)).fetchall()]
         for table in walled:
@@ -234,6 +239,10 @@ def apply(url: str) -> int:
             with suppress(psycopg.errors.DuplicateObject):  # another who migrates now was first
                 patiently(connection, partial(connection.execute, lifted))
         return changed + len(walled)
+
+
+def _connected(url: str) -> psycopg.Connection:
+    return psycopg.connect(checked(url), connect_timeout=10, application_name="parley-roles", autocommit=True)
 
 
 def granted(connection: psycopg.Connection) -> dict[str, dict[str, set[str]]]:
@@ -286,7 +295,7 @@ def _made(name: str) -> sql.Composed:
         exception when duplicate_object or unique_violation then null;
         end $$;
         do $$ begin
-            if {name} <> {everybody} and not pg_has_role({name}, {everybody}, 'usage') then
+            if {name} not in ({everybody}, {wall}) and not pg_has_role({name}, {everybody}, 'usage') then
                 grant {group} to {role};
             end if;
         exception when unique_violation then null;
@@ -294,9 +303,10 @@ def _made(name: str) -> sql.Composed:
     ).format(
         name=name,
         everybody=EVERYBODY,
+        wall=_WALL,
         role=sql.Identifier(name),
         group=sql.Identifier(EVERYBODY),
-        login=sql.SQL("nologin" if name == EVERYBODY else "login"),
+        login=sql.SQL("nologin" if name in (EVERYBODY, _WALL) else "login"),
     )
 
 
@@ -310,6 +320,11 @@ do $$ begin
         else
             grant parley_api to parley_request_api with inherit false, set true;
         end if;
+    end if;
+    -- As migration 0005 does, which is not run again where a dump was restored.
+    if not pg_has_role(current_user, 'parley_api',
+                       case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end) then
+        execute format('grant parley_api to %I', current_user);
     end if;
 exception when unique_violation then null;
 end $$
@@ -339,7 +354,7 @@ _LIFTED = sql.SQL("create policy functions on {table} to {everybody} using (true
 def give_passwords(url: str) -> dict[str, str]:
     """Give each role a new password; returns the URL of each function."""
     urls = {}
-    with psycopg.connect(checked(url), connect_timeout=10, application_name="parley-roles") as connection:
+    with _connected(url) as connection, connection.transaction():
         for function in GRANTS:
             password = secrets.token_urlsafe(32)
             statement = sql.SQL("alter role {} login password {}").format(sql.Identifier(role(function)), password)
@@ -352,6 +367,7 @@ def main(arguments: Sequence[str], url: str | None) -> int:
     """Run the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="roles", description="A database role for each function.")
     parser.add_argument("--list", action="store_true", help="show what each may do")
+    parser.add_argument("--create", action="store_true", help="only make them, as before a dump is restored")
     parser.add_argument("--passwords", action="store_true", help="give each a new one; prints a Kubernetes Secret")
     options = parser.parse_args(arguments)
     if options.list:
@@ -362,6 +378,10 @@ def main(arguments: Sequence[str], url: str | None) -> int:
         print("DATABASE_URL: required, not set", file=sys.stderr)
         return 2
     try:
+        if options.create:
+            with _connected(url) as connection, connection.transaction():
+                create(connection)
+            return 0
         changed = apply(url)
         if options.passwords:
             print(_secret({"url": url, **give_passwords(url)}))
