@@ -131,6 +131,13 @@ build: setup ## build images: make build FN=all REGISTRY=registry.example.org/pa
 deploy: setup ## deploy: make deploy FN=all REGISTRY=registry.example.org/parley (BUILDER=s2i, FN=normalize, ARGS=--remote)
 	@$(PY) -m devkit.deploy deploy $(FN)
 
+.PHONY: secrets sbom
+secrets: setup ## config/cluster/secrets.yaml with new keys: make -s secrets > ../parley-secrets.yaml
+	@$(PY) -m devkit.new_secrets
+
+sbom: setup-tests ## a bill of materials (CycloneDX) of what an image holds: make sbom FN=all, in .build/sbom
+	@$(PY) -m devkit.sbom $(FN)
+
 undeploy: setup ## take functions away: make undeploy FN=all; what is stored, and config/cluster, stays
 	@$(PY) -m devkit.deploy undeploy $(FN)
 

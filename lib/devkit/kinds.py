@@ -193,7 +193,8 @@ class Variable(Strict):
     """A variable of a container."""
 
     name: Text
-    value_from: FromSecret
+    value: Text | None = None
+    value_from: FromSecret | None = None
 
 
 class Dropped(Strict):

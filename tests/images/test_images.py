@@ -4,6 +4,7 @@ What would be in an image: each staged folder with its own hash-pinned requireme
 `make test-images` runs these; the Pythons and their packages are kept in `.build/venvs`.
 """
 
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ import pytest
 from bench import layouts, starting
 from bench.world import world
 
-from devkit import images, stage
+from devkit import images, sbom, stage
 from standalone.host import free_ports
 
 NAMES = stage.names()
@@ -132,3 +133,15 @@ def test_bytecode_that_is_there_stays(staged):
 
     assert images.compile_folder(folder) == count
     assert all(path.stat().st_mtime_ns < begun for path in (folder / images.CACHE).rglob("*.pyc"))
+
+
+def test_what_an_image_holds_is_told(staged, tmp_path):
+    """Each package of the function's requirements in its version, and what needs what: nothing else."""
+    folder = staged("recover")
+    said = json.loads(sbom.write(folder, tmp_path / "recover.cdx.json").read_text(encoding="utf-8"))
+
+    pins = re.findall(r"^(\S+)==(\S+)", (folder / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    told = {(one["name"].lower().replace("_", "-"), one["version"]) for one in said["components"]}
+    assert told == set(pins)
+    assert all(one["purl"].startswith("pkg:pypi/") for one in said["components"])
+    assert len(said["dependencies"]) >= len(pins)

@@ -57,9 +57,17 @@ def test_all_functions_are_in_the_picture_and_in_the_table(arrows):
     assert {end for start, end in arrows if start in ("person", "program")} == PUBLIC
 
 
-def test_its_commands_are_commands_of_the_makefile():
+@pytest.mark.parametrize("path", ["README.md", "docs/deploy.md"])
+def test_its_commands_are_commands_of_the_makefile(path):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z-]+)\b", README)) <= targets
+    said = (ROOT / path).read_text(encoding="utf-8")
+    assert set(re.findall(r"\bmake (?:-s )?([a-z-]+)\b", said)) <= targets
+
+
+def test_files_that_the_way_to_a_cluster_names_are_there():
+    said = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bconfig/[a-z/-]+(?:\.yaml)?", said))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_a_question_reaches_ask_as_it_was_typed():
