@@ -54,6 +54,10 @@ test-knative: setup-tests ## with kustomize, func's own library and kn event, bu
 bench-images: setup-tests ## what a start from zero costs and weighs: with bytecode and without, 2 and ¼ CPU, beside the last commit
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench.images $(ARGS)
 
+.PHONY: bench-zero
+bench-zero: setup-tests ## from a question in Slack to its answer while everything sleeps, with wake Triggers and without (ARGS="--pod 2 5")
+	@PYTHONPATH=lib:tests .venv/bin/python -m bench.from_zero $(ARGS)
+
 test-plans: setup-tests ## delivery plans against the oracle: make test-plans CASES=100000
 	@PLAN_CASES=$(or $(CASES),100000) PYTHONPATH=lib .venv/bin/python -m pytest tests/domain/test_plan_oracle.py $(ARGS)
 

@@ -336,6 +336,37 @@ class EventPolicy(Object):
     spec: EventPolicySpec
 
 
+class ToWake(Strict):
+    """A function's door for being woken."""
+
+    ref: wiring.ServiceRef
+    uri: Literal["/wake"]
+
+
+class Once(Strict):
+    """Tried once, and nobody is told when it fails."""
+
+    retry: Literal[0]
+    timeout: wiring.Duration
+
+
+class WakeSpec(Strict):
+    """Who is woken by what."""
+
+    broker: Literal["parley"]
+    filters: list[wiring.FilterSpec]
+    subscriber: ToWake
+    delivery: Once
+
+
+class WakeTrigger(Object):
+    """A Trigger of whose events nothing is owed: the one kind without a sink for what fails."""
+
+    api_version: Literal["eventing.knative.dev/v1"]
+    kind: Literal["Trigger"]
+    spec: WakeSpec
+
+
 class ClaimSpec(Strict):
     """Whose name it is."""
 

@@ -87,7 +87,8 @@ def _object(said: Any, offered: set[tuple[str, str, str]]) -> None:
     kind = said.get("kind") if isinstance(said, dict) else None
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: no model of it in devkit.manifests")
-    model = KINDS[kind].model_validate(said)
+    wakes = kind == "Trigger" and str(said.get("metadata", {}).get("name")).startswith("wake-")
+    model = (kinds.WakeTrigger if wakes else KINDS[kind]).model_validate(said)
     _attributes(said.get("spec"))
     if isinstance(model, kinds.ConfigMap):
         _settings("configMap", model.metadata.name, set(model.data), offered)

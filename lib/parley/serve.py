@@ -29,7 +29,7 @@ from parley import config, envelope, logs, runtime, telemetry
 from parley.config import Range
 from parley.dispatch import Dispatcher
 from parley.errors import Misconfigured, Unavailable
-from parley.runtime import Function
+from parley.runtime import Function, HttpFunction
 
 log = logging.getLogger("parley.serve")
 
@@ -65,6 +65,8 @@ def application(function: Function) -> Any:
     """Give the Flask app of a function: parliament's, with honest readiness and the function's own paths."""
     app = parliament.server.create(_Main(function))
     app.view_functions["readiness"] = lambda: _readiness(function)
+    if not isinstance(function, HttpFunction):  # those that are open to everybody are called when they are needed
+        app.add_url_rule("/wake", "wake", lambda: ("", 202), methods=["POST"])
     app.register_error_handler(HTTPException, _problem)
     function.routes(app)
     if telemetry.is_on():
