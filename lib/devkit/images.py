@@ -45,6 +45,8 @@ while new := [m for n, m in list(sys.modules.items()) if n.split(".")[0] in ("pa
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
+                if node.module.split(".")[0] == "parley":
+                    names += [f"{node.module}.{a.name}" for a in node.names]
             for name in names:
                 try:
                     importlib.import_module(name)

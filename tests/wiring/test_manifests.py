@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft4Validator, Draft202012Validator
 from wiring.conftest import FUNCTIONS, ROOT
+from wiring.test_functions import BUDGET
 
 from devkit import manifests
 
@@ -136,6 +137,13 @@ def test_who_may_call_the_internet_cannot_call_what_is_inside():
                     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(
                         peer["ipBlock"]["except"]
                     )
+
+
+def test_the_example_of_a_database_has_room_for_all_functions():
+    """At their largest, together, with what the operator and people take."""
+    said = yaml.safe_load_all((CLUSTER / "examples" / "postgres.yaml").read_text(encoding="utf-8"))
+    (cluster,) = [one for one in said if one["kind"] == "Cluster"]
+    assert int(cluster["spec"]["postgresql"]["parameters"]["max_connections"]) >= BUDGET + 20
 
 
 def crds():
