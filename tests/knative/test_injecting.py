@@ -14,6 +14,7 @@ from knative.go_tools import ROOT, built
 from knative.test_func import MODULE, VERSION
 
 from devkit import stage
+from devkit.collector import Collector
 from devkit.mailbox import Mailbox
 from devkit.slack import ALICE, GENERAL, SlackStandIn
 
@@ -35,8 +36,11 @@ def func():
 def world(tmp_path_factory):
     """Everything running, in one process, with a Slack that knows the sender."""
     home = tmp_path_factory.mktemp("parley")
-    with SlackStandIn() as slack, Mailbox() as mail, installation(home, slack, SMTP_URL=mail.url) as parley:
-        yield World(parley, slack)
+    with (
+        SlackStandIn() as slack, Mailbox() as mail, Collector() as collector,
+        installation(home, slack, SMTP_URL=mail.url) as parley,
+    ):  # fmt: skip
+        yield World(parley, slack, collector)
 
 
 @pytest.fixture
