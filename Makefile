@@ -29,7 +29,11 @@ demo: setup-tests ## a whole conversation in Slack, in the terminal: laptop, pol
 trace: setup-tests ## one request's trace as a picture in the terminal (ARGS="--listen 4318": of what runs elsewhere)
 	@$(PY) -m devkit.trace $(ARGS)
 
-.PHONY: link test-browser pictures trace
+metrics: setup-tests ## every query of config/observability by a real Prometheus (installed when missing): ARGS="--svg FILE" draws
+	@sh lib/devkit/prometheus.sh
+	@$(PY) -m devkit.observing $(ARGS)
+
+.PHONY: link test-browser pictures trace metrics
 link: setup ## print a link that signs you in on the page of what runs here, once
 	@$(PY) -m standalone.link
 
