@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import parliament.server
 import waitress.channel
+import waitress.parser
 import waitress.server
 import waitress.task
 from werkzeug.exceptions import HTTPException
@@ -254,6 +255,15 @@ class _Refusal(waitress.task.ErrorTask):
         channel.lingers = error.code == 413
 
 
+class _Parser(waitress.parser.HTTPRequestParser):
+    """Refuses what says twice how long it is: a proxy in front may believe the other word (RFC 9112, 6.1)."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise waitress.parser.ParsingError("both Transfer-Encoding and Content-Length")
+
+
 class _Channel(waitress.channel.HTTPChannel):
     """
     Reads on, and forgets, after a body was refused: closed at once, who is still sending would not hear why.
@@ -261,6 +271,7 @@ class _Channel(waitress.channel.HTTPChannel):
     So much for a hundred megabytes; waitress closes what takes longer than its `channel_timeout`.
     """
 
+    parser_class = _Parser
     error_task_class = _Refusal
     lingers = False
     _left = 0

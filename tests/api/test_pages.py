@@ -81,3 +81,9 @@ def test_a_page_is_small(start):
 
     assert (pages.FOLDER / start).exists()
     assert whole < 60_000
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_who_only_asks_whether_a_page_is_there_hears_it(client, path):
+    """HEAD, as monitors and previews of links send it."""
+    assert client.head(path).status_code == 200

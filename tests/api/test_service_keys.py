@@ -55,3 +55,30 @@ def test_where_answers_go_is_changed_by_name_only(service, caller, rows):
 
     acts = [row["action"] for row in rows("select action from audit_log")]
     assert "for somebody: PUT /api/v1/users/{user_id}/integrations/{channel}" in acts
+
+
+TEAMS = "/api/v1/users/me/integrations/teams"
+HOOK = "https://hooks.example.com/T1?sig=secret"
+
+
+def test_only_who_may_change_a_receiver_sees_its_whole_url(caller, service):
+    """Whoever has it can post there: support, and services that act for its owner, see where it leads."""
+    ann, admin = caller("ann@example.org"), caller("root@example.org", role="admin")
+    support = caller("sue@example.org", role="support")
+    wanted = {"name": "x", "email": "bot@example.org", "role": "service", "scopes": ["settings:read", "settings:write"]}
+    named = admin("POST", KEYS, wanted).get_json()["key"]
+    assert ann("PUT", TEAMS, {"config": {"url": HOOK}}).status_code == 201
+
+    def urls(who, user, **headers):
+        """What the list, the setting itself and what is in force say of it."""
+        own = f"/api/v1/users/{user}/integrations"
+        found = [who.get(own, **headers).get_json()["items"], [who.get(f"{own}/teams", **headers).get_json()]]
+        found.append(who.get(f"/api/v1/users/{user}/integration-defaults", **headers).get_json()["items"])
+        return [one["config"]["url"] for items in found for one in items if one["channel"] == "teams"]
+
+    user = ann.get("/api/v1/me").get_json()["user_id"]
+    assert urls(ann, "me") == urls(admin, user) == [HOOK] * 3
+    assert urls(support, user) == ["https://hooks.example.com/…"] * 3
+    assert urls(service, "me", Parley_User="ann@example.org") == ["https://hooks.example.com/…"] * 3
+    service.key = named
+    assert urls(service, "me", Parley_User="ann@example.org") == [HOOK] * 3

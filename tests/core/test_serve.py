@@ -3,6 +3,7 @@
 import http.client
 import re
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -165,6 +166,18 @@ def test_too_large_request_in_pieces_is_refused(tiny):
     assert got.status == 413
     connection.close()
     assert len(tiny.said("handled")) == before
+
+
+def test_request_that_says_twice_how_long_it_is_is_refused(tiny):
+    """What a proxy took for its body is no request of its own, and the connection ends (RFC 9112, 6.1)."""
+    inner = b"GET /health/liveness HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", tiny.port), timeout=30) as connection:
+        connection.sendall(head % (len(inner) + 5) + inner)
+        got = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.count(b"HTTP/1.1") == 1
 
 
 def test_bug_is_answered_and_tells_nobody_anything(tiny):

@@ -1,17 +1,20 @@
 """How answers reach people: the system's defaults, a user's own settings, and what follows from both."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api import bodies, views, webhooks
+from parley.api import access, bodies, views, webhooks
 from parley.api.desk import Desk
 from parley.api.preferences import version
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.domain.defaults import Default
 from parley.domain.explain import effective as in_force
+from parley.domain.keys import Principal
 from parley.domain.plan import inputs
 
 OWN = "/api/v1/users/{user_id}/integrations"
@@ -35,7 +38,7 @@ def defaults(desk: Desk, _: Call) -> Answer:
 def list_(desk: Desk, call: Call) -> Answer:
     """List a user's own settings."""
     user_id = desk.person(call.principal, call.path["user_id"], "see")
-    return Answer({"items": [views.plain(row) for row in desk.views.integrations(user_id)]})
+    return Answer({"items": [_seen(desk, call.principal, user_id, row) for row in desk.views.integrations(user_id)]})
 
 
 def get(desk: Desk, call: Call) -> Answer:
@@ -43,7 +46,7 @@ def get(desk: Desk, call: Call) -> Answer:
     user_id = desk.person(call.principal, call.path["user_id"], "see")
     for row in desk.views.integrations(user_id):
         if row["channel"] == call.path["channel"]:
-            return Answer(views.plain(row), headers={"ETag": views.etag(row)})
+            return Answer(_seen(desk, call.principal, user_id, row), headers={"ETag": views.etag(row)})
     raise Problem("not-found")
 
 
@@ -69,14 +72,14 @@ def delete(desk: Desk, call: Call) -> Answer:
 def effective(desk: Desk, call: Call) -> Answer:
     """Show what is in force for a user: their own settings over the defaults, and with `explain` which is which."""
     user_id = desk.person(call.principal, call.path["user_id"], "see")
-    return _effective(desk, user_id, explain=call.query.explain)
+    return _effective(desk, call.principal, user_id, explain=call.query.explain)
 
 
 def reset(desk: Desk, call: Call) -> Answer:
     """Forget all of a user's own settings."""
     user_id = desk.person(call.principal, call.path["user_id"], "change")
     desk.views.delete_integrations(user_id)
-    return _effective(desk, user_id, explain=False)
+    return _effective(desk, call.principal, user_id, explain=False)
 
 
 def _put(desk: Desk, call: Call, channel: str) -> Answer:
@@ -105,13 +108,34 @@ def _put(desk: Desk, call: Call, channel: str) -> Answer:
     return Answer(shown, 201 if is_new else 200, {"ETag": views.etag(row)})
 
 
-def _effective(desk: Desk, user_id: UUID, *, explain: bool) -> Answer:
+def _effective(desk: Desk, who: Principal, user_id: UUID, *, explain: bool) -> Answer:
     with desk.unwalled():  # suppressions are nobody's own
         overrides, _ = inputs(desk.users.plan_inputs(user_id))
-    items = in_force(desk.defaults(), overrides)
+    items = [_seen(desk, who, user_id, one) for one in in_force(desk.defaults(), overrides)]
     if not explain:
         items = [{name: value for name, value in one.items() if name != "origin"} for one in items]
     return Answer({"items": items})
+
+
+def _seen(desk: Desk, who: Principal, user_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Give a setting as the caller may see it: who may not change it sees of a URL only where it leads.
+
+    Whoever knows the URL of a receiver can post there: it is its owner's secret.
+    """
+    shown: dict[str, Any] = views.plain(row)
+    is_named = who.scopes is not None and "settings:write" in who.scopes
+    if access.may(who, "change", {"user_id": user_id}) and (who.actor_id is None or is_named):
+        return shown
+    urls = {name for name, kind in desk.defaults().channels[row["channel"]].address.items() if kind == "url"}
+    config = {name: _place(value) if name in urls else value for name, value in shown["config"].items()}
+    return {**shown, "config": config}
+
+
+def _place(url: str) -> str:
+    """Give scheme and host of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/…"
 
 
 def _default(default: Default) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Api:
 
     def __call__(self, request: flask.Request) -> Any:
         """Answer at `/`: the page on which people ask, and nothing for others."""
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             return _problem(Problem("not-found"))
         return _response(pages.document("chat.html"))
 

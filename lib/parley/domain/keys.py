@@ -13,10 +13,10 @@ from typing import Literal
 from uuid import UUID
 
 Role = Literal["user", "support", "admin", "service"]
-# What a key may be limited to; one without scopes may do all that its role may.
 # What a service may do for somebody else only when its key says so by name.
 NAMED = frozenset({"data", "keys", "settings:write"})
 
+# What a key may be limited to; one without scopes may do all that its role may.
 Scope = Literal[
     "requests:read", "requests:write", "sessions:read", "sessions:write", "deliveries:read", "deliveries:write",
     "settings:read", "settings:write", "data", "keys", "admin",
