@@ -38,7 +38,7 @@ link: setup ## print a link that signs you in on the page of what runs here, onc
 	@$(PY) -m standalone.link
 
 test: setup-tests ## set everything up and run all tests
-	@PYTHONPATH=lib .venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/llama_stack --ignore=tests/browser --ignore=tests/images --ignore=tests/knative $(ARGS)
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/llama_stack --ignore=tests/longlife --ignore=tests/browser --ignore=tests/images --ignore=tests/knative $(ARGS)
 
 test-browser: setup-tests ## the page in a real Chromium (installed when it is missing and we may)
 	@sh lib/devkit/chromium.sh
@@ -170,6 +170,10 @@ suppressed: setup ## who is not written to any more: make suppressed ARGS="list"
 
 dead-letters: setup ## what could not be handled: make dead-letters ARGS="list", "show ID", "replay ID …"
 	@$(PY) -m standalone.here parley.dead_letters $(or $(ARGS),list)
+
+.PHONY: longlife
+longlife: setup-tests ## serve a function by func-python, ask a model by ogx-client: environments of their own, made once
+	@PYTHONPATH=lib .venv/bin/python -m pytest tests/longlife $(ARGS)
 
 .PHONY: upgrade-rehearsal
 upgrade-rehearsal: setup-tests ## an older commit and this one side by side, under load: make upgrade-rehearsal OLD=v0.1.0 REQUESTS=500

@@ -13,13 +13,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
-
-from cloudevents.http import CloudEvent
 
 from parley import telemetry
 from parley.errors import Malformed
+
+if TYPE_CHECKING:
+    from cloudevents.http import CloudEvent
 
 JSON = "application/json"
 NAMESPACE = uuid.UUID("6ba63cb4-6c1f-5c5b-9d4e-2f7d3a1f0a51")
@@ -149,8 +150,10 @@ def outgoing(emit: Any, source: str, cause: Event | None = None) -> Event:
     )
 
 
-def to_cloudevent(event: Event) -> CloudEvent:
+def to_cloudevent(event: Event) -> "CloudEvent":
     """The event as parliament wants a reply: attributes already encoded for headers, always with a content type."""
+    from cloudevents.http import CloudEvent  # gone in its second version: who serves without parliament needs none
+
     attributes = {name: quote(value, safe=_PLAIN) for name, value in event.attributes().items()}
     attributes["datacontenttype"] = event.datacontenttype or JSON
     return CloudEvent(attributes, event.data)

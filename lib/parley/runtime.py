@@ -65,6 +65,7 @@ class Function:
         self._handler: Any = None
         self._lock = threading.Lock()
         self._looking = threading.Lock()
+        self.reply: Callable[[envelope.Event], Response] = envelope.to_cloudevent  # as whoever serves it wants it
         self._not_ready: Unavailable | None = Unavailable("nobody has looked yet")
 
     def configure(self, env: Mapping[str, str]) -> None:
@@ -154,7 +155,7 @@ class Function:
         if emit is None:
             return EMPTY
         with telemetry.publishing(emit.contract.TYPE, emit.traceparent or trace):
-            return envelope.to_cloudevent(envelope.outgoing(emit, self.name, event))
+            return self.reply(envelope.outgoing(emit, self.name, event))
 
     def _contract(self, event: envelope.Event) -> Any:
         several = self.takes if isinstance(self.takes, tuple) else (self.takes,)

@@ -87,6 +87,35 @@ class Client:
                 )
             return self._client
 
+    def respond(self, say: Say, **wanted: Any) -> Any:
+        """
+        Ask for one answer, passing on its words, and give the response. Raises Unavailable.
+
+        That is for what may pass by itself, or by a person's setting it right. Another client of the same API does this
+        in its place, and nothing else.
+        """
+        client = self.opened()
+        import httpx
+        from llama_stack_client import APIError
+
+        try:
+            with once_more(
+                lambda: client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=True)
+            ) as events:
+                response = _last(_spoken(events, say))
+        except httpx.HTTPError as error:  # in the midst of the stream
+            raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
+        except json.JSONDecodeError:
+            raise Unavailable("Llama Stack's stream holds what is no event") from None
+        except APIError as error:
+            raise _trouble(error) from None
+        if response is None:
+            raise Unavailable("Llama Stack's stream ended before the answer")
+        if response.status not in ("completed", "incomplete"):
+            code = getattr(response.error, "code", None) or "no reason"
+            raise Unavailable(f"Llama Stack ended with {response.status}: {code}")
+        return response
+
 
 class LlamaStack:
     """Implements `loop.Engine` on a model."""
@@ -175,7 +204,7 @@ class LlamaStack:
         labels = {"gen_ai.provider.name": PROVIDER, "gen_ai.request.model": model}
         with telemetry.calling("chat", model, labels, "client") as told:
             told.note({"gen_ai.agent.name": agent.name, "server.address": self._server.host})
-            response = self._created(say, model=model, extra_headers=telemetry.headers(), **wanted)
+            response = self._client.respond(say, model=model, extra_headers=telemetry.headers(), **wanted)
             told.note({"gen_ai.response.model": response.model, "gen_ai.response.id": response.id})
             told.note({"parley.response.status": response.status})
             if usage := response.usage:
@@ -183,30 +212,6 @@ class LlamaStack:
                     told.note({f"gen_ai.usage.{kind}_tokens": number})
                     told_of = {**labels, "gen_ai.operation.name": "chat", "gen_ai.token.type": kind}
                     telemetry.measure("gen_ai.client.token.usage", number, told_of)
-        return response
-
-    def _created(self, say: Say, **wanted: Any) -> Any:
-        """Call the server. What may pass by itself, or by a person's setting it right, is Unavailable."""
-        client = self._client.opened()
-        import httpx
-        from llama_stack_client import APIError
-
-        try:
-            with once_more(
-                lambda: client.responses.create(**wanted, store=False, stream=True, parallel_tool_calls=True)
-            ) as events:
-                response = _last(_spoken(events, say))
-        except httpx.HTTPError as error:  # in the midst of the stream
-            raise Unavailable(f"Llama Stack cannot be reached: {type(error).__name__}") from None
-        except json.JSONDecodeError:
-            raise Unavailable("Llama Stack's stream holds what is no event") from None
-        except APIError as error:
-            raise _trouble(error) from None
-        if response is None:
-            raise Unavailable("Llama Stack's stream ended before the answer")
-        if response.status not in ("completed", "incomplete"):
-            code = getattr(response.error, "code", None) or "no reason"
-            raise Unavailable(f"Llama Stack ended with {response.status}: {code}")
         return response
 
 
