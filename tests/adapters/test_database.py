@@ -13,7 +13,7 @@ from processes import until
 from psycopg.conninfo import conninfo_to_dict
 
 from parley.adapters.postgres import migrate
-from parley.adapters.postgres.database import Database
+from parley.adapters.postgres.database import Database, _translated
 from parley.domain import ids
 from parley.errors import Misconfigured, Unavailable
 
@@ -445,3 +445,19 @@ def test_once_ready_is_not_ready_for_ever(door, empty_url):
 
     with pytest.raises(Unavailable):
         one.ready()
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (psycopg.errors.InsufficientPrivilege, psycopg.errors.InsufficientPrivilege),
+        (psycopg.errors.AdminShutdown, Unavailable),
+    ],
+)
+def test_what_aborted_a_pipeline_is_told_and_not_that_it_was_aborted(first, told):
+    """Which of the two is read first is chance; a bug must not be taken for a database that is away."""
+    with pytest.raises(told), _translated():
+        try:
+            raise first
+        except psycopg.Error:
+            raise psycopg.errors.PipelineAborted from None

@@ -313,11 +313,17 @@ def _adapted(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
 
 
+_AWAY = (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.FeatureNotSupported)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (
-        PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.FeatureNotSupported
-    ) as error:  # fmt: skip
+    except _AWAY as error:
+        first = error.__context__
+        if isinstance(error, psycopg.errors.PipelineAborted) and isinstance(first, psycopg.Error):
+            if not isinstance(first, _AWAY):
+                raise first from None  # what aborted the pipeline, when that is read before the end of it
+            error = first
         raise Unavailable("the database cannot be used now") from error
