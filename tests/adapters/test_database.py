@@ -456,8 +456,12 @@ def test_once_ready_is_not_ready_for_ever(door, empty_url):
 )
 def test_what_aborted_a_pipeline_is_told_and_not_that_it_was_aborted(first, told):
     """Which of the two is read first is chance; a bug must not be taken for a database that is away."""
-    with pytest.raises(told), _translated():
+
+    def aborted():
         try:
             raise first
         except psycopg.Error:
             raise psycopg.errors.PipelineAborted from None
+
+    with pytest.raises(told), _translated():
+        aborted()
