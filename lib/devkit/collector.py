@@ -15,13 +15,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from devkit.serving import LocalServer, Reply, Request
+from devkit.serving import LocalServer, Reply, Request, StandIn
 
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
@@ -55,7 +54,7 @@ class Point:
     count: int
 
 
-class Collector:
+class Collector(StandIn):
     """Takes what is sent to `url`."""
 
     def __init__(self, port: int = 0) -> None:
@@ -85,15 +84,6 @@ class Collector:
                 names = {trace: [span.name for span in spans] for trace, spans in self._spans.items()}
                 assert left > 0, f"no such trace: {names}"
                 self._came.wait(left)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def _answer(self, request: Request) -> Reply:
         body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body

@@ -25,12 +25,11 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from devkit import embedding, responses
 from devkit.embedding import MODELS, embed
-from devkit.serving import Break, LocalServer, Reply, Request, as_json
+from devkit.serving import Break, LocalServer, Reply, Request, StandIn, as_json
 
 NAME = "scripted"
 
@@ -62,7 +61,7 @@ class Broken:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class ScriptedModel:
+class ScriptedModel(StandIn):
     """Says its lines in order; without any left, what it can see from the prompt."""
 
     def __init__(self, port: int = 0) -> None:
@@ -96,15 +95,6 @@ class ScriptedModel:
             self._lines.clear()
             self.asked.clear()
             self.embedded.clear()
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def serve(self) -> None:
         """Be a process of its own."""

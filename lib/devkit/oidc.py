@@ -12,7 +12,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import jwt
@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from devkit.serving import LocalServer, Reply, Request, as_json
+from devkit.serving import LocalServer, Reply, Request, StandIn, as_json
 
 AUDIENCE = "parley"
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-class OpenIdProvider:
+class OpenIdProvider(StandIn):
     """Serves its discovery and keys from start to stop; `asked` counts what was fetched, `is_down` makes it fail."""
 
     def __init__(self, audience: str = AUDIENCE) -> None:
@@ -81,13 +81,6 @@ class OpenIdProvider:
         """Give the public key as text: what a token signed by HMAC with it tries to pass as."""
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return self._keys[self.kid].public_key().public_bytes(serialization.Encoding.PEM, form)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
 
     def _answer(self, request: Request) -> Reply:
         self.asked[request.path] = self.asked.get(request.path, 0) + 1

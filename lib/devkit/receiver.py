@@ -22,10 +22,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from devkit.serving import LocalServer, Reply, Request, as_json
+from devkit.serving import LocalServer, Reply, Request, StandIn, as_json
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def _verifier(secret: str) -> Any:
     return Webhook(secret)
 
 
-class WebhookReceiver:
+class WebhookReceiver(StandIn):
     """Records every request and answers 200, or what it was told. `secret` is `whsec_…`."""
 
     def __init__(
@@ -80,15 +79,6 @@ class WebhookReceiver:
     def base_url(self) -> str:
         """http://127.0.0.1:port."""
         return self._server.url
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def serve(self) -> None:
         """Be a process of its own until it is ended."""

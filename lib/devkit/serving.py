@@ -112,6 +112,21 @@ class LocalServer:
                 return
 
 
+class StandIn:
+    """What answers by a server of its own, `_server`, for as long as a `with` lasts."""
+
+    _server: LocalServer
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 

@@ -26,11 +26,10 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from devkit import slack_methods
-from devkit.serving import LocalServer, Reply, Request, as_json
+from devkit.serving import LocalServer, Reply, Request, StandIn, as_json
 from devkit.slack_arguments import Refused, read
 from devkit.slack_events import (
     Attempt,
@@ -54,7 +53,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class SlackStandIn:
+class SlackStandIn(StandIn):
     """One workspace behind one server. `state` is a file that what is said is kept in, and taken up again from."""
 
     signing_secret = "stand-in-signing-secret"  # noqa: S105 - signs nothing but tests
@@ -91,15 +90,6 @@ class SlackStandIn:
     def api_url(self) -> str:
         """The base_url of slack_sdk's WebClient."""
         return f"{self.url}/api/"
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def serve(self) -> None:
         """Be a process of its own until it is ended."""
