@@ -8,11 +8,11 @@ from core.turning import AGENTS, Died
 
 from parley.adapters.postgres.requests import Requests
 from parley.agents.loop import MOST_CALLS, Answer, Call
+from parley.calls import AT_ONCE, UNKNOWN
 from parley.domain import ids
 from parley.domain.events import RequestCreated
 from parley.errors import Unavailable
 from parley.ports import ToolFailed
-from parley.steps import AT_ONCE, UNKNOWN
 from parley.turns import Turns
 
 TICKET = Answer("", call=Call("ticket", {"title": "Laptop"}))

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from parley.adapters.postgres import database
 from parley.adapters.postgres.actions import Actions
+from parley.calls import Calls
 from parley.domain import turn
-from parley.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ MUTATIONS = [
     Mutation("reuse of the journal", "journaled", "where request_id = %(id)s", "where request_id = %(id)s and false"),
     Mutation("intents of tools", "journaled", "where request_id = %(id)s",
              "where request_id = %(id)s and state = 'done'"),
-    Mutation("wake before a tool", patch=(Steps, "_was_asleep", lambda *_: False)),
+    Mutation("wake before a tool", patch=(Calls, "_was_asleep", lambda *_: False)),
     Mutation("fence of a delivery", "end_delivery",
              "and epoch = %(epoch)s and state in ('sending', 'queued', 'parked', 'deferred', "
              "'accepted')", near=("send", "deliveries.record"),
