@@ -2,7 +2,8 @@
 The calls of tools of a turn that is held.
 
 A tool is called once: its intent is written first, and what a crash has swallowed is never repeated blindly. Calls that
-only read are made at the same time when a model wants them at once; changes come one after the other.
+only read are made at the same time when a model wants them at once, and again by whoever slept too long meanwhile;
+changes come one after the other.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ class Calls:
         progress.flush()
         runs = self._intended(held, open_ones)
         with self._heart.beating(held):
-            outcomes = _at_once([partial(self._called, run, held.user_id, conversation.in_charge) for run in runs])
+            outcomes = at_once([partial(self._called, run, held.user_id, conversation.in_charge) for run in runs])
         for run, (text, state) in zip(runs, outcomes, strict=True):
             progress.tool(run.call.name, state, held.step)
             self._store.journal(held, kind="tool", fingerprint=run.mark, output={"text": text})
@@ -135,7 +136,7 @@ class _Run:
     again: str
 
 
-def _at_once[T](calls: Sequence[Callable[[], T]]) -> list[T]:
+def at_once[T](calls: Sequence[Callable[[], T]]) -> list[T]:
     """Make all calls, `AT_ONCE` at the same time; gives what they gave, in their order. Raises when all are over."""
     if len(calls) == 1:
         return [calls[0]()]

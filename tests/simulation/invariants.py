@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simulation.vendors import BUY
+from simulation.vendors import AT_ONCE, BUY
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -169,9 +169,11 @@ def _effects(world: "World", rows: Sequence[Row], actions: Sequence[Any]) -> Ite
     cancelled = {row.content.split()[0] for row in rows if row.state == "cancelled"}
     for number, question in enumerate(world.questions):
         name = f"q{number}"
-        for kind in question.tools:
+        for kind in set(question.tools) - {AT_ONCE}:
             count = world.effects[kind, name]
             least = 0 if kind == "never" or name in cancelled or (kind == BUY and name not in approved) else 1
             most = 1 if kind != BUY or name in approved else 0
+            if AT_ONCE in question.tools and kind != BUY:
+                most = max(count, 1)  # what only reads has no effect: whoever slept may read again
             if not least <= count <= most:
                 yield f"{name}: {kind} took effect {count} times"

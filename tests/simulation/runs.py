@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from simulation.fate import STORE_BEFORE, Fate, Seeded, Written, faults
 from simulation.ground import Ground
 from simulation.mutations import Mutation
-from simulation.vendors import BUY, TOOLS
+from simulation.vendors import AT_ONCE, BUY, TOOLS
 from simulation.world import Question, World
 
 SCENARIO = (Question(1, 1, ("repeat",)), Question(1, 1, ("look_up", "never")))
 BOUGHT = (Question(1, 1, (BUY, "repeat"), "yes"), Question(2, 1, (BUY,), "stale"))
 CHANGED = (Question(1, 1, ("repeat", BUY), "other"), Question(1, 1, (BUY,), "approve"))
 ASKED = (Question(1, 1, (BUY,), "approve"), Question(1, 1))
+GROUPED = (Question(1, 1, (AT_ONCE, *TOOLS)),)
 QUICK = (Question(1, 1, ("repeat",)), Question(1, 1, ("never",)), Question(1, 1))
 SMALL = (Question(1, 1, ("look_up",)),)  # for pairs, of which there are many
 LIKED = ("double", "lose", "pause", "refused", "unknown", "lost answer")
@@ -83,7 +84,7 @@ def special(ground: Ground, part: int = 0, of: int = 1) -> Iterator[Finding | No
 
     Of all these worlds, every `of`th.
     """
-    for questions, together in ((CHANGED, False), (QUICK, True), (BOUGHT, False)):
+    for questions, together in ((CHANGED, False), (QUICK, True), (BOUGHT, False), (GROUPED, False)):
         found = points(ground, questions, eager=together, together=together)
         plans = [(number, fault) for number, point in enumerate(found) for fault in range(len(faults(point)))]
         for plan in plans[part::of]:
@@ -115,12 +116,14 @@ def chance(ground: Ground, seed: int) -> Finding | None:
     """Run the world of a seed."""
     dice = random.Random(seed)
     tools = (*TOOLS, BUY) if dice.random() < 0.4 else TOOLS
-    questions = [
-        Question(
-            dice.randrange(2), dice.randrange(2), tuple(dice.sample(tools, dice.randrange(4))), dice.choice(REACTIONS)
-        )
-        for _ in range(dice.randrange(1, 5))
-    ]
+
+    def question() -> Question:
+        person, thread = dice.randrange(2), dice.randrange(2)
+        wanted = dice.sample(tools, dice.randrange(4))
+        grouped = (AT_ONCE,) if dice.random() < 0.3 else ()
+        return Question(person, thread, (*grouped, *wanted), dice.choice(REACTIONS))
+
+    questions = [question() for _ in range(dice.randrange(1, 5))]
     liked = dice.sample(LIKED, dice.randrange(3))
     rate, most = dice.choice((0.02, 0.06, 0.15)), dice.randrange(1, 10)
     fate = Seeded(dice.randrange(1 << 32), rate=rate, most=most, liked=liked)

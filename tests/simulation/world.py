@@ -6,12 +6,14 @@ Time is virtual, for Python and for PostgreSQL: `sim.clock_timestamp()` hides Po
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from parley import calls
 from parley.adapters.postgres.actions import Actions
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.ledger import Ledger
@@ -56,7 +58,7 @@ DEFAULTS = Defaults({
 @dataclass(frozen=True)
 class Question:
     """
-    Something said, and the tools that its answer takes: some of TOOLS, and BUY.
+    Something said, and the tools that its answer takes: some of TOOLS, and BUY; AT_ONCE before them: in one step.
 
     `reaction` of its person to being asked whether to buy: "yes" and "no" in words, "approve" and "deny" by a button,
     "stale" by a button that showed something else, "other" is to say that; nothing lets it expire.
@@ -66,6 +68,17 @@ class Question:
     thread: int
     tools: tuple[str, ...] = ()
     reaction: str = ""
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Make calls that are made at the same time one after the other: the scheduler owns every step."""
+    original = calls.at_once
+    calls.at_once = lambda wanted: [call() for call in wanted]
+    try:
+        yield
+    finally:
+        calls.at_once = original
 
 
 @dataclass
@@ -192,7 +205,7 @@ class World:
     def run(self) -> list[str]:
         """Let everything happen. Gives what is wrong at the end; nothing when all promises were kept."""
         steps = 0
-        with same_ids(self.number):
+        with same_ids(self.number), one_by_one():
             while steps < MOST_STEPS and self.ground.seconds - self._begun < MOST_SECONDS:
                 steps += 1
                 if choices := self._choices():
