@@ -108,7 +108,7 @@ def overhead(url: str) -> dict[str, float]:
                 took.append((ended - begun) * 1000)
         for _ in range(TURNS):
             begun = time.perf_counter()
-            engine._create(lambda _: None, model="m", input="Why?", instructions="Help.")
+            engine._create(lambda _: None, AGENTS.entry, input="Why?", instructions="Help.")
             asked.append((time.perf_counter() - begun) * 1000)
     database.close()
     return {"p50": _at(took, 0.5), "p99": _at(took, 0.99), "client_p50": _at(asked, 0.5)}

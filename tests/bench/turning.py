@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from devkit.installation import Installation
-from devkit.slack import ALICE, BOT_USER, GENERAL, SlackStandIn, deliver
+from devkit.slack import ALICE, BOT_USER, SlackStandIn, deliver
 
 QUESTION = json.dumps({"content": "How old must my laptop be before I can get a new one?"}).encode()
 
@@ -23,10 +23,15 @@ class Load:
 
 
 def slack_latencies(parley: Installation, slack: SlackStandIn, count: int) -> list[float]:
-    """Milliseconds from Slack's POST until its chat.postMessage, one at a time."""
+    """
+    Milliseconds from Slack's POST until its chat.postMessage, one at a time, each in a channel of its own.
+
+    Slack takes one message a second in a channel, and deliver-slack waits for that.
+    """
     found = []
-    for _ in range(count):
-        ts = slack.say(GENERAL, ALICE, f"<@{BOT_USER}> VPN error 809")
+    for number in range(count):
+        room = slack.workspace.add_channel(f"room-{number}")
+        ts = slack.say(room, ALICE, f"<@{BOT_USER}> VPN error 809")
         before = len(slack.messages(from_bot=True))
         payload = slack.events_for(ts)[0]
         begun = time.perf_counter()
