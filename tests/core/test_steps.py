@@ -23,7 +23,7 @@ class Tools:
 
     def __init__(self, again="repeat"):
         self.kind, self.calls, self.looked, self.told, self.found = again, [], [], "T-1", None
-        self.only_read = ()
+        self.only_read, self.trusted = (), False
 
     def again(self, _):
         return self.kind
@@ -36,7 +36,7 @@ class Tools:
         return said
 
     def trusts(self, _):
-        return False
+        return self.trusted
 
     def reads(self, name):
         return name in self.only_read
@@ -76,6 +76,19 @@ def test_a_tool_is_called_and_its_result_is_for_the_model(turns, ask, engine, to
     assert [(step["kind"], step["state"]) for step in kept] == [("model", "done"), ("tool", "done"), ("model", "done")]
     assert kept[1]["effect_key"] == key
     assert kept[1]["output"] == {"text": "T-1"}
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_what_a_tool_says_taints_the_turn_unless_it_is_our_own(turns, ask, engine, tools, trusted):
+    """From then on nothing is changed without a person."""
+    seen, tools.trusted = [], trusted
+    engine.script = [TICKET, Answer("Done.")]
+    original = engine.ask
+    engine.ask = lambda *asked: seen.append(asked[1].tainted) or original(*asked)
+
+    turns()(ask())
+
+    assert seen == [False, not trusted]
 
 
 def test_a_tool_that_says_no_says_it_to_the_model(turns, ask, engine, tools, standing):
