@@ -24,6 +24,7 @@ from devkit.slack import SlackStandIn
 from standalone import host
 
 console = Console(width=None if sys.stdout.isatty() else 120)
+WARM = 3.0  # seconds: imports, connections, prepared statements
 
 
 def main() -> None:
@@ -67,7 +68,7 @@ def starts(folder: Path, runs: int) -> dict[str, Any]:
 
 
 def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
-    """Latency and throughput of whole turns, all functions in one process."""
+    """Latency and throughput of whole turns: all functions in one process, and one process for each."""
     found: dict[str, Any] = {}
     with SlackStandIn() as slack:
         env = {
@@ -87,7 +88,10 @@ def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
                 for clients in track((1, 8, 32), "load", console=console)
             ]
             alone = [protocol.rate(parley.database_url, seconds / 2) for _ in range(max(3, runs // 2))]
-    _show_turns(found, loads, alone)
+        with Installation(folder / "processes", env, processes=True) as parley:
+            turning.load(parley, 8, WARM)
+            apart = [turning.load(parley, 8, seconds / 2) for _ in range(max(3, runs // 2))]
+    _show_turns(found, loads, apart, alone)
     found["protocol"] = [vars(one) for one in alone]
     found["load"] = [
         {
@@ -97,6 +101,7 @@ def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
         }
         for group in loads
     ]
+    found["a_process_each"] = [one.rate for one in apart]
     return found
 
 
@@ -124,18 +129,20 @@ def _show_starts(samples: dict[str, list[starting.Start]]) -> dict[str, Any]:
     return found
 
 
-def _show_turns(found: dict[str, Any], loads: list[list[turning.Load]], alone: list[protocol.Rate]) -> None:
-    table = Table(title="Whole turns, all functions in one process", title_justify="left")
+def _show_turns(
+    found: dict[str, Any], loads: list[list[turning.Load]], apart: list[turning.Load], alone: list[protocol.Rate]
+) -> None:
+    table = Table(title="Whole turns, all functions in one process where nothing else is said", title_justify="left")
     for name in ("", "median (lowest … highest)", "p50 ms", "p99 ms", "failed"):
         table.add_column(name, justify="left" if not name else "right")
     table.add_row(
         "Slack: event → posted", "", f"{found['slack_ms']['p50']:.0f}", f"{found['slack_ms']['p99']:.0f}", "0"
     )
-    for group in loads:
+    for how, group in [*(("", group) for group in loads), (", a process for each function", apart)]:
         latencies = sorted(ms for one in group for ms in one.latencies)
         rates = _spread([one.rate for one in group])
         failed = sum(one.failed for one in group)
-        label = f"HTTP, {group[0].clients} clients: turns/s"
+        label = f"HTTP, {group[0].clients} clients{how}: turns/s"
         table.add_row(label, rates, f"{_at(latencies, 0.5):.0f}", f"{_at(latencies, 0.99):.0f}", str(failed))
     table.add_row("the protocol alone, 4 threads: turns/s", _spread([one.turns for one in alone]), "", "", "0")
     table.add_row(
