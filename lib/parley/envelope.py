@@ -138,7 +138,7 @@ def outgoing(emit: Any, source: str, cause: Event | None = None) -> Event:
     to it (https://github.com/cloudevents/spec, distributed tracing), and passes `correlationid` on.
     """
     contract, before = emit.contract, dict(cause.extensions) if cause else {}
-    passed = {name: before[name] for name in ("correlationid",) if name in before}
+    passed = {"correlationid": before["correlationid"]} if "correlationid" in before else {}
     trace = telemetry.apart(telemetry.onward(emit.traceparent or telemetry.together(before)))
     return Event(
         id=event_id(contract.TYPE, contract.subject(), emit.cause),

@@ -106,8 +106,7 @@ class Function:
     def operation(self, request: Any) -> str:
         """Name what a request wants, by one of few words: the type of an event that is taken here, or a route."""
         if event_type := request.headers.get("ce-type"):
-            several = self.takes if isinstance(self.takes, tuple) else (self.takes,)
-            known = {one.TYPE for one in several if one} or telemetry.EVENTS
+            known = {one.TYPE for one in self._contracts()} or telemetry.EVENTS
             return event_type if event_type in known else "other"
         return f"{request.method} {request.url_rule.rule}" if request.url_rule else "none"
 
@@ -157,11 +156,15 @@ class Function:
         with telemetry.publishing(emit.contract.TYPE, emit.traceparent or trace):
             return self.reply(envelope.outgoing(emit, self.name, event))
 
+    def _contracts(self) -> tuple[Any, ...]:
+        if self.takes is None:
+            return ()
+        return self.takes if isinstance(self.takes, tuple) else (self.takes,)
+
     def _contract(self, event: envelope.Event) -> Any:
-        several = self.takes if isinstance(self.takes, tuple) else (self.takes,)
-        takes = next((one for one in several if event.type == one.TYPE), None)
+        takes = next((one for one in self._contracts() if event.type == one.TYPE), None)
         if takes is None:
-            raise Rejected(f"takes {' and '.join(one.TYPE for one in several)}")
+            raise Rejected(f"takes {' and '.join(one.TYPE for one in self._contracts())}")
         if guard := getattr(self.handler, "guard", None):
             guard(event)
         contract = contract_of(takes, event)

@@ -31,7 +31,7 @@ def names(root: Path) -> list[str]:
     return sorted(file.parent.name for file in (root / "functions").glob("*/func.py"))
 
 
-def own(name: str, env: Mapping[str, str]) -> dict[str, str]:
+def as_role(name: str, env: Mapping[str, str]) -> dict[str, str]:
     """Give the settings of one function: with DATABASE_ROLES it signs in at the database as its own role."""
     if env.get("DATABASE_ROLES", "").lower() not in ("true", "1"):
         return dict(env)
@@ -48,7 +48,7 @@ def load(root: Path, name: str, env: Mapping[str, str]) -> Function:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     function: Function = module.function
-    function.configure(own(name, env))
+    function.configure(as_role(name, env))
     return function
 
 
@@ -127,7 +127,12 @@ class Processes:
                 child.wait()
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        env = {**self.own.get(name, {}), **own(name, self.env), "PORT": str(self.ports[name]), "ADDRESS": "127.0.0.1"}
+        env = {
+            **self.own.get(name, {}),
+            **as_role(name, self.env),
+            "PORT": str(self.ports[name]),
+            "ADDRESS": "127.0.0.1",
+        }
         first, place = int(env.get("OTEL_EXPORTER_PROMETHEUS_PORT") or 9464), list(self.ports).index(name)
         env["OTEL_EXPORTER_PROMETHEUS_PORT"] = str(first + place)  # a port for each, when they are read at all
         path = os.pathsep.join([str(self.root / "lib"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)

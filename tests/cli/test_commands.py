@@ -264,6 +264,8 @@ def test_exit_status_says_what_kind_of_wrong_it_is(run, arguments, status):
     """And a line on standard error says it in words."""
     run(*arguments, status=status)
 
+    assert run.complained.strip()
+
 
 def test_help_names_every_command(run):
     """Shown without anything running."""

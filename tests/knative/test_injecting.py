@@ -159,7 +159,7 @@ def test_func_invoke_brings_the_channel_along(world, broker, func, answered, bro
     assert world.rows("select count(*) from dead_letters") == [(0,)]
 
 
-def test_make_inject_does_so_too(world, broker, answered, brought):
+def test_parley_inject_does_so_too(world, broker, answered, brought):
     """Its recipes know which extension follows from the data."""
     before, missed = brought()
     fields = [part for name, value in answered.items() for part in ("-f", f"{name}={value}")]

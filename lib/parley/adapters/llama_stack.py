@@ -146,7 +146,7 @@ class LlamaStack:
             question, reader = conversation.question, conversation.reader
             passages = self._knowledge.search(agent.knowledge, question, SOURCES, reader=reader)
         targets = may_hand_over_to(self._agents, conversation)
-        model = str(agent.model or self._server.model)
+        model = self._model(agent)
         response = self._create(
             say,
             agent,
@@ -167,7 +167,7 @@ class LlamaStack:
 
     def summarise(self, agent: Agent, conversation: Conversation, older: tuple[Message, ...]) -> Answer:
         """Sum up what was said first. Raises Unavailable."""
-        model = str(agent.model or self._server.model)
+        model = self._model(agent)
         response = self._create(
             lambda _: None,
             agent,
@@ -198,9 +198,12 @@ class LlamaStack:
         price = self._server.prices.get(model)
         return Usage(model, taken, given, price.of(taken, given) if price else 0)
 
+    def _model(self, agent: Agent) -> str:
+        return str(agent.model or self._server.model)
+
     def _create(self, say: Say, agent: Agent, **wanted: Any) -> Any:
         """Call the server, and tell of it."""
-        model = str(agent.model or self._server.model)
+        model = self._model(agent)
         labels = {"gen_ai.provider.name": PROVIDER, "gen_ai.request.model": model}
         with telemetry.calling("chat", model, labels, "client") as told:
             told.note({"gen_ai.agent.name": agent.name, "server.address": self._server.host})

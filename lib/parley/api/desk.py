@@ -49,7 +49,7 @@ class Store(Protocol):
         """Store a request, once for its key."""
 
     def spent(self, user_id: UUID, limit: Amount) -> datetime | None:
-        """Give the time from which a user may ask again, when the day's tokens are spent."""
+        """Give the time from which a user may ask again, when the day's budget is spent."""
 
     def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
         """Cancel a user's request, at once or at its next step; gives the nudge for the one that it held up."""

@@ -61,9 +61,9 @@ def trace(headers: Headers) -> str:
 
     The span that is told of now, if any: it goes on with the caller's already.
     """
-    given = headers.get("traceparent", "")
     if now := telemetry.current():
         return now
+    given = headers.get("traceparent", "")
     if _TRACEPARENT.match(given):
         state = headers.get("tracestate", "")
         return f"{given} {state}" if _TRACESTATE.match(state) else given

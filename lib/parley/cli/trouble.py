@@ -29,7 +29,7 @@ SECRETS: tuple[Column, ...] = (
     ("the one before signs until", lambda s: s.overlap_until),
 )  # fmt: skip
 CIRCUITS: tuple[Column, ...] = (
-    ("circuit", lambda c: c.name), ("open", lambda c: f"{ago(c.opened_at)}"), ("failures", lambda c: c.failures),
+    ("circuit", lambda c: c.name), ("open", lambda c: ago(c.opened_at)), ("failures", lambda c: c.failures),
     ("waiting", lambda c: c.parked), ("next try", lambda c: c.next_try_at),
     ("why", lambda c: " ".join(part for part in (c.code, c.reason) if part)),
 )  # fmt: skip

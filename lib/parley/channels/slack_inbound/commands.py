@@ -36,7 +36,7 @@ def command(fields: Mapping[str, str]) -> Found:
 
 def _read(said: str) -> tuple[str, str]:
     """Give the command and what comes with it. Who just asks, asks: `new laptop, please` is no command."""
-    word, *more = said.split(maxsplit=1)[:2] or [""]
+    word, *more = said.split(maxsplit=1) or [""]
     name, rest = word.lower(), more[0] if more else ""
     if name == "person:":
         return "person", rest
