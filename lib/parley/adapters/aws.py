@@ -13,7 +13,7 @@ from parley.channels.outcome import Answer
 
 @dataclass(frozen=True)
 class Called:
-    """What came of a call: an answer, or that nothing left, or that the answer was lost."""
+    """What came of a call: an answer, or that nothing left, or that the answer was lost or could not be read."""
 
     answer: Answer
     unreachable: bool = False
@@ -58,6 +58,7 @@ class Amazon:
             NoCredentialsError,
             ParamValidationError,
         )
+        from botocore.parsers import ResponseParserError
 
         try:
             answer = getattr(self._opened(timeout), operation)(**arguments)
@@ -70,7 +71,9 @@ class Amazon:
             return Called(Answer(400, "ParamValidation"))
         except (EndpointConnectionError, ConnectTimeoutError):
             return Called(Answer(503), unreachable=True)
-        except BotoCoreError:
+        except (BotoCoreError, ResponseParserError):  # the second, for an answer that cannot be read, is none of the first
+            return Called(Answer(500), lost=True)
+        if "MessageId" not in answer:  # botocore takes any text for JSON
             return Called(Answer(500), lost=True)
         return Called(Answer(200, provider_id=answer["MessageId"]))
 
