@@ -1,7 +1,6 @@
 """A whole installation as processes of its own, to be asked, killed and started again: for tests and benchmarks."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from parley import started
 from standalone.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class Installation:
     def start(self, seconds: float = 60.0) -> Self:
         """Start, and wait until it says that it can be used."""
         self.home.mkdir(parents=True, exist_ok=True)
-        said = self.home / "running.json"
+        said = started.path(self.home)
         said.unlink(missing_ok=True)
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         env = {
@@ -72,7 +72,7 @@ class Installation:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"it did not start: {self.log_tail()}")
             time.sleep(0.02)
-        self.facts = json.loads(said.read_text(encoding="utf-8"))
+        self.facts = started.read(self.home) or {}
         return self
 
     def kill(self, *, postgres: bool = True) -> None:

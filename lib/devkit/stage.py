@@ -30,7 +30,7 @@ CONFIG = {
     "deliver-email": ("templates/email",),
     "deliver-sms": ("templates/sms",),
 }
-STAYS = frozenset({"client", "cli"})  # of the library: for people's machines, no function needs them
+STAYS = frozenset({"client", "cli", "started.py"})  # of the library: for people's machines, no function needs them
 PAGE = Path("parley/api/page")  # the browser's files: for the function that serves them
 WHOLE = "parley"  # the function of the root
 # What it takes along, and what of that is for laptops only.

@@ -197,8 +197,7 @@ class Deeds:
         self._home(done, user_id)
 
     def _cancel(self, request_id: UUID, user_id: UUID) -> Emit | None:
-        _, kind, title = turn.ENDINGS["cancelled"]
-        return self._requests.cancel(request_id, user_id, {"type": kind, "title": title})
+        return self._requests.cancel(request_id, user_id, turn.CANCELLED)
 
     def _home(self, done: MessageReceived, user_id: UUID) -> None:
         view = slack_views.home(self._chat.recent(user_id), self._chat.preferences(user_id))

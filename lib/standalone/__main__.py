@@ -146,8 +146,8 @@ def assemble(stack: ExitStack, chosen: Settings, env: Mapping[str, str], *, proc
 
 
 def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: Running) -> None:
-    said = settings.home(ROOT, env) / "running.json"
-    stack.callback(banner.unwrite, said)
+    home = settings.home(ROOT, env)
+    stack.callback(banner.unwrite, home)
     facts = running.facts
 
     def listening() -> None:
@@ -157,7 +157,7 @@ def _serve(stack: ExitStack, chosen: Settings, env: Mapping[str, str], running: 
             stack.enter_context(SocketMode(chosen.slack_app_token, door, secret, url=chosen.slack_api_url))
         if chosen.k_service:
             return  # nobody reads it there, and logs are for many eyes
-        banner.write(facts, said)
+        banner.write(facts, home)
         banner.show(facts)
 
     if running.front is None:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from parley import started
 from standalone import settings
 
 QUESTION = "How old must my laptop be before I can get a new one?"
@@ -32,19 +33,16 @@ class Facts:
     sign_in: str = ""  # a link that signs the user in on the page, once
 
 
-def write(facts: Facts, path: Path) -> None:
+def write(facts: Facts, home: Path) -> None:
     """Write the facts down as JSON, for other programs; only its owner may read the key."""
-    settings.write_private(path, json.dumps({**asdict(facts), "pid": os.getpid()}))
+    settings.write_private(started.path(home), json.dumps({**asdict(facts), "pid": os.getpid()}))
 
 
-def unwrite(path: Path) -> None:
+def unwrite(home: Path) -> None:
     """Take the facts back, unless somebody else has written theirs since."""
-    try:
-        is_ours = json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid()
-    except (OSError, ValueError, KeyError):
-        return
-    if is_ours:
-        path.unlink(missing_ok=True)
+    facts = started.read(home)
+    if facts and facts["pid"] == os.getpid():
+        started.path(home).unlink(missing_ok=True)
 
 
 def show(facts: Facts, out: TextIO = sys.stdout) -> None:

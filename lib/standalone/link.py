@@ -5,17 +5,17 @@ Its secret stands behind the `#`, which a browser keeps to itself: no server, lo
 read the database anyway.
 """
 
-import json
 import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from parley import started
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.sign_ins import SignIns
 from parley.adapters.postgres.users import Users
-from parley.errors import Unavailable
+from parley.errors import Misconfigured, Unavailable
 from standalone import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,15 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(given: Mapping[str, str]) -> int:
     """Print a new link to what runs here. Returns the exit status."""
-    said = settings.home(ROOT, given) / "running.json"
     try:
-        facts = json.loads(said.read_text(encoding="utf-8"))
-    except OSError:
-        print("nothing runs here: make run", file=sys.stderr)
-        return 1
-    try:
+        facts = started.read(settings.home(ROOT, given))
+        if facts is None:
+            print("parley: nothing runs here: make run", file=sys.stderr)
+            return 1
         print(address(facts["port"], made(facts["database"], facts["user"])))
-    except Unavailable as error:
+    except (Unavailable, Misconfigured) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 1
     return 0

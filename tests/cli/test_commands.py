@@ -179,6 +179,17 @@ def test_first_key_is_made_in_the_database(run, parley):
     run("stuck", key=key)
 
 
+def test_key_that_is_made_in_the_database_is_as_it_was_ordered(run, parley):
+    """With its scopes and no more, and as JSON for programs."""
+    ordered = ["keys", "create", "--email", "first@example.org", "--scope", "requests:read", "--scope", "keys"]
+    key = json.loads(run("--json", *ordered, DATABASE_URL=parley.database_url))["key"]
+
+    listed = [json.loads(line) for line in run("--json", "keys", "list", key=key).splitlines()]
+    [made] = [one for one in listed if one["prefix"] in key]
+    assert made["scopes"] == ["requests:read", "keys"]
+    run("ask", "May I?", key=key, status=3)
+
+
 def test_person_is_exported_and_erased(run, admin, parley):
     """By a key of theirs or an administrator's, and straight in the database by whoever has it; it asks first."""
     key = run("keys", "create", "--email", "leaver@example.org", DATABASE_URL=parley.database_url).strip()
@@ -190,12 +201,17 @@ def test_person_is_exported_and_erased(run, admin, parley):
     refused = run("users", "erase", me, key=admin, said="n\n", status=130)
     erased = run("users", "erase", "leaver@example.org", "--yes", DATABASE_URL=parley.database_url)
     again = run("users", "erase", me, "--yes", key=admin)
+    for_programs = [
+        json.loads(run("--json", "users", "erase", me, "--yes", key=admin)),
+        json.loads(run("--json", "users", "erase", me, "--yes", DATABASE_URL=parley.database_url)),
+    ]
     nobody = run("users", "erase", "leaver@example.org", "--yes", status=4, DATABASE_URL=parley.database_url)
 
     assert "canary of Lea" in exported
     assert "for good" in refused
     assert erased == "erased 1 questions and 1 conversations\n"
     assert again == erased  # bare rows without content stay
+    assert for_programs == [{"requests": 1, "sessions": 1, "waiting": 0}] * 2
     assert (nobody, run.complained) == ("", "users: there is no such person\n")
     rows = "\n".join(
         text
@@ -218,6 +234,7 @@ def test_administrators_see_what_is_broken(run, admin, parley):
     assert letter["type"] == "parley.request.created"
     assert "no id" in run("dead-letters", "show", letter["id"], key=admin)
     assert "replayed" in run("dead-letters", "replay", letter["id"], key=admin)
+    assert json.loads(run("--json", "dead-letters", "replay", letter["id"], key=admin))["replayed"]
     run("dead-letters", "list", status=3)
 
 
@@ -227,7 +244,7 @@ def test_events_are_injected_by_recipe(run, parley):
     shown = json.loads(run("inject", "message", "-f", f"text={text}", "--dry-run"))
     assert (shown["type"], shown["data"]["text"]) == ("parley.message.received", text)
     assert "signature" in json.loads(run("inject", "message", "--dry-run", EVENT_KEY="key"))
-    assert run("inject", "recovery").strip()
+    assert json.loads(run("--json", "inject", "recovery"))["id"]
     run("inject", "request", status=2)
     run("inject", "recovery", "--broker", "http://127.0.0.1:9/x/y", status=5)
 

@@ -28,7 +28,14 @@ def home(tmp_path):
 
     def running(folder):
         (folder / ".parley").mkdir(parents=True)
-        facts = {"port": 8080, "broker_port": 8081, "key": "pk_here"}
+        facts = {
+            "port": 8080,
+            "broker_port": 8081,
+            "key": "pk_here",
+            "database": "postgresql://h/p",
+            "user": "",
+            "pid": 1,
+        }
         (folder / ".parley" / "running.json").write_text(json.dumps(facts))
 
     home.path, home.file, home.running = tmp_path, file, running
@@ -59,12 +66,13 @@ def test_one_that_runs_in_this_folder_or_above_is_found(home):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": 1}'])
-def test_what_runs_no_more_or_is_half_written_is_no_place(home, text):
-    """A file that is none is passed by."""
+def test_a_file_that_does_not_say_what_runs_is_told_of(home, text):
+    """Nobody is left to wonder why nothing runs here."""
     home.running(home.path)
     (home.path / ".parley" / "running.json").write_text(text)
 
-    assert place(home).url == ""
+    with pytest.raises(Unclear, match=r"running\.json: does not say what runs here"):
+        place(home)
 
 
 def test_what_is_said_nearest_wins(home):

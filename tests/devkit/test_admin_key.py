@@ -33,7 +33,8 @@ def test_key_of_this_machine_is_an_admins(database_url):
 
 def test_database_of_make_run_is_found(database_url, tmp_path):
     """Without DATABASE_URL it is the one that runs."""
-    (tmp_path / "running.json").write_text(json.dumps({"database": database_url}), encoding="utf-8")
+    facts = {"port": 1, "broker_port": 2, "key": "", "database": database_url, "user": "", "pid": 3}
+    (tmp_path / "running.json").write_text(json.dumps(facts), encoding="utf-8")
 
     done = call("root@example.org", PARLEY_HOME=str(tmp_path))
 

@@ -123,7 +123,7 @@ def test_facts_are_written_for_other_programs(tmp_path):
     path.write_text("old")
     facts = replace(FACTS, ports={"recover": 1}, pids={"recover": 2})
 
-    banner.write(facts, path)
+    banner.write(facts, tmp_path)
 
     assert json.loads(path.read_text()) == {**asdict(facts), "pid": os.getpid()}
     assert path.stat().st_mode & 0o777 == 0o600
@@ -133,11 +133,11 @@ def test_facts_are_written_for_other_programs(tmp_path):
 def test_only_our_own_facts_are_taken_back(tmp_path):
     """A second one may have written its own meanwhile."""
     path = tmp_path / "running.json"
-    path.write_text(json.dumps({"port": 1, "pid": os.getpid() + 1}), encoding="utf-8")
-    banner.unwrite(path)
+    path.write_text(json.dumps({**asdict(FACTS), "pid": os.getpid() + 1}), encoding="utf-8")
+    banner.unwrite(tmp_path)
     assert path.exists()
 
-    path.write_text(json.dumps({"port": 1, "pid": os.getpid()}), encoding="utf-8")
-    banner.unwrite(path)
-    banner.unwrite(path)
+    banner.write(FACTS, tmp_path)
+    banner.unwrite(tmp_path)
+    banner.unwrite(tmp_path)
     assert not path.exists()

@@ -9,7 +9,10 @@ import pytest
 
 from standalone import here
 
-FACTS = {"port": 8080, "broker_port": 8081, "database": "postgresql://here/parley", "key": "pk_x"}
+FACTS = {
+    "port": 8080, "broker_port": 8081, "database": "postgresql://here/parley", "key": "pk_x", "user": "a@example.org",
+    "pid": 1,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -31,11 +34,12 @@ def test_what_is_said_wins(home):
     assert here.found({**home, "K_SINK": "http://broker/"})["K_SINK"] == "http://broker/"
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", "[]"])
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"port": 1}'])
 def test_without_one_nothing_is_made_up(tmp_path, text):
-    """The command itself says what it lacks."""
+    """The command itself says what it lacks; a file that is none is told of, not taken for nothing."""
+    said = tmp_path / "running.json"
     if text is not None:
-        (tmp_path / "running.json").write_text(text)
+        said.write_text(text)
     env = {**os.environ, "PARLEY_HOME": str(tmp_path)}
     env.pop("DATABASE_URL", None)
 
@@ -44,7 +48,8 @@ def test_without_one_nothing_is_made_up(tmp_path, text):
         env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert (done.returncode, done.stderr) == (2, "DATABASE_URL: required, not set\n")
+    broken = f"parley: {said}: does not say what runs here; remove it, or start again with `make run`\n"
+    assert (done.returncode, done.stderr) == (2, "DATABASE_URL: required, not set\n" if text is None else broken)
 
 
 def test_the_command_gets_its_arguments(home):

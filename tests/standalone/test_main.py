@@ -231,13 +231,16 @@ def test_ask_says_which_setting_is_wrong(tmp_path):
     assert line.startswith("parley: PARLEY_HOME: ")
 
 
+GONE = {"broker_port": 1, "key": "pk_1", "database": NOBODY, "user": "you@example.org", "pid": 1}
+
+
 def test_ask_is_not_misled_by_what_a_killed_one_has_left(tmp_path):
     """
     `running.json` of a process that is gone: a new one is started; when that fails, it says so.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (tmp_path / "running.json").write_text(json.dumps({"port": port, "key": "pk_1"}))
+    (tmp_path / "running.json").write_text(json.dumps({**GONE, "port": port}))
 
     asked = run(tmp_path, module="standalone.ask", DATABASE_URL=NOBODY)
 

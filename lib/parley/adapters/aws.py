@@ -71,11 +71,13 @@ class Amazon:
             return Called(Answer(400, "ParamValidation"))
         except (EndpointConnectionError, ConnectTimeoutError):
             return Called(Answer(503), unreachable=True)
-        except (BotoCoreError, ResponseParserError):  # the second, for an answer that cannot be read, is none of the first
+        except (
+            BotoCoreError,
+            ResponseParserError,
+        ):  # the second, for an answer that cannot be read, is none of the first
             return Called(Answer(500), lost=True)
-        if "MessageId" not in answer:  # botocore takes any text for JSON
-            return Called(Answer(500), lost=True)
-        return Called(Answer(200, provider_id=answer["MessageId"]))
+        told = answer.get("MessageId")  # none when it is something else: botocore takes any text for JSON
+        return Called(Answer(200, provider_id=told), lost=told is None)
 
     def _opened(self, timeout: float) -> Any:
         from botocore.config import Config

@@ -15,6 +15,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from parley import envelope
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.database import Database
 from parley.api import bodies
@@ -43,7 +44,8 @@ def _run(options: argparse.Namespace, store: Keys) -> int:
     match options.command:
         case "create":
             made = {"role": options.role, "name": options.name, "days": options.expires_days, "scopes": options.scopes}
-            print(store.create(email=options.email, **made))
+            new = store.create(email=options.email, **made)
+            print(envelope.dumps({"key": new, "role": options.role}).decode() if options.json else new)
             print("This key is shown only now; keep it.", file=sys.stderr)
         case "revoke":
             if not store.revoke(options.prefix):
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", default="key")
     create.add_argument("--scopes", type=_scopes, metavar="A,B", help="only these; without, all that the role may")
     create.add_argument("--expires-days", type=_days, metavar=f"1…{LONGEST}")
+    create.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("list", help="show all keys")
     commands.add_parser("revoke", help="make a key invalid").add_argument("prefix")
     return parser

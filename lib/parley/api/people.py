@@ -1,7 +1,12 @@
 """A user's own data: who they are, all that is kept of them, and its erasure."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
 
+from parley.adapters.postgres.privacy import Erased, Privacy
 from parley.api import views
 from parley.api.desk import Desk
 from parley.api.requests import cancelled
@@ -37,10 +42,15 @@ def erase(desk: Desk, call: Call) -> Answer:
     user_id = desk.person(call.principal, call.path["user_id"], "change")
     with desk.unwalled():
         desk.audit(call.principal, "erase user", f"user {user_id}")
-        for request_id in desk.privacy.open_requests(user_id):
-            cancelled(desk, {"id": request_id, "user_id": user_id})
-        done = desk.privacy.erase_user(user_id)
-    return Answer({"requests": done.requests, "sessions": done.sessions, "waiting": done.waiting})
+        done = erased(desk.privacy, partial(cancelled, desk), user_id)
+    return Answer(asdict(done))
+
+
+def erased(privacy: Privacy, cancel: Callable[[UUID, UUID], object], user_id: UUID) -> Erased:
+    """Cancel what is open of a user, and erase everything else."""
+    for request_id in privacy.open_requests(user_id):
+        cancel(request_id, user_id)
+    return privacy.erase_user(user_id)
 
 
 ROUTES = (

@@ -70,15 +70,14 @@ def cancel(desk: Desk, call: Call) -> Answer:
     logs.bind(request_id=request_id)
     row = desk.request(who, request_id, "change")
     if row["state"] not in TERMINAL:
-        cancelled(desk, row)
+        cancelled(desk, request_id, row["user_id"])
         row = desk.request(who, request_id, "see")
     return _outcome(desk, row)
 
 
-def cancelled(desk: Desk, row: dict[str, Any]) -> None:
+def cancelled(desk: Desk, request_id: UUID, user_id: UUID) -> None:
     """Cancel a request, and nudge the one that it held up."""
-    _, kind, title = turn.ENDINGS["cancelled"]
-    if nudge := desk.store.cancel(row["id"], row["user_id"], {"type": kind, "title": title}):
+    if nudge := desk.store.cancel(request_id, user_id, turn.CANCELLED):
         desk.publish(nudge)
 
 

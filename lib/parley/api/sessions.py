@@ -72,7 +72,7 @@ def erase(desk: Desk, call: Call) -> Answer:
     if wanted is not None and wanted != row["version"]:
         raise Problem("precondition-failed")
     for waiting in desk.views.requests(user_id=None, session_id=session_id, state="queued", before=None, limit=1000):
-        cancelled(desk, waiting)
+        cancelled(desk, waiting["id"], waiting["user_id"])
     with desk.unwalled():
         if not desk.privacy.erase_session(session_id):
             raise Problem("busy", detail="A request of this session still runs: cancel it first.")

@@ -13,6 +13,8 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
+from functools import partial
 from uuid import UUID
 
 from parley import envelope
@@ -21,7 +23,7 @@ from parley.adapters.postgres.privacy import Erased, Privacy
 from parley.adapters.postgres.requests import Requests
 from parley.adapters.postgres.staff import Staff
 from parley.adapters.postgres.users import Users
-from parley.api import views
+from parley.api import people, views
 from parley.domain import turn
 from parley.errors import Misconfigured, Unavailable
 
@@ -50,7 +52,10 @@ def _run(options: argparse.Namespace, database: Database) -> int:
         print(envelope.dumps(views.plain(Privacy(database).export(user_id))).decode())
         return 0
     done = erase(database, user_id)
-    print(f"erased {done.requests} questions and {done.sessions} conversations")
+    if options.json:
+        print(envelope.dumps(asdict(done)).decode())
+    else:
+        print(f"erased {done.requests} questions and {done.sessions} conversations")
     if done.waiting:
         print(f"users: {done.waiting} still run; erase again when they are over", file=sys.stderr)
     return 1 if done.waiting else 0
@@ -73,11 +78,8 @@ def find(database: Database, who: str) -> UUID | None:
 def erase(database: Database, user_id: UUID) -> Erased:
     """Cancel what is open, and erase everything else; it is written down that it was done, without saying of whom."""
     Staff(database).audit("command", "erase user", f"user {user_id}", {})
-    privacy, requests = Privacy(database), Requests(database)
-    _, kind, title = turn.ENDINGS["cancelled"]
-    for request_id in privacy.open_requests(user_id):
-        requests.cancel(request_id, user_id, {"type": kind, "title": title})  # recover nudges what it held up
-    return privacy.erase_user(user_id)
+    cancel = partial(Requests(database).cancel, error=turn.CANCELLED)  # recover nudges what it held up
+    return people.erased(Privacy(database), cancel, user_id)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, told in (("export", "print it"), ("erase", "erase it, for good")):
         command = commands.add_parser(name, help=told)
         command.add_argument("who", metavar="WHO", help="an id, an e-mail address, or T01:U01 of Slack")
+    command.add_argument("--json", action="store_true", help="what was erased, for programs")
     return parser
 
 

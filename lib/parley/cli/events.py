@@ -78,7 +78,10 @@ def _send(there: Any, broker: str, event: envelope.Event) -> int:
     except (Unavailable, Rejected) as error:
         there.screen.complain(str(error))
         return 5 if isinstance(error, Unavailable) else 1
-    there.screen.out.print(event.id, markup=False)
+    if there.screen.as_json:
+        there.screen.json({"id": event.id})
+    else:
+        there.screen.out.print(event.id, markup=False)
     return 0
 
 

@@ -64,7 +64,9 @@ def create(
         if not email:
             raise Unclear("--email: whose key is it?")
         wanted = ["create", "--email", email, "--name", name, "--role", role or "user"]
-        return directly.main([*wanted, *(["--expires-days", str(expires_days)] if expires_days else [])], database)
+        wanted += ["--scopes", ",".join(scope)] if scope else []
+        wanted += ["--expires-days", str(expires_days)] if expires_days else []
+        return directly.main([*wanted, *(["--json"] if screen.as_json else [])], database)
     with here(context).parley() as parley:
         made = parley.keys.create(name, email=email, role=role, scopes=scope or None, expires_days=expires_days)
     screen.one(made, (("key", lambda k: k.key), ("prefix", lambda k: k.prefix), ("role", lambda k: k.role)))
@@ -111,10 +113,14 @@ def show(context: typer.Context, letter: Annotated[str, typer.Argument(metavar="
 @letters.command()
 def replay(context: typer.Context, letter: Annotated[list[str], typer.Argument(metavar="LETTER…")]) -> int:
     """Publish some again, as they were."""
+    screen = here(context).screen
     with here(context).parley() as parley:
         for one in dict.fromkeys(letter):
             parley.admin.replay(one)
-            here(context).screen.out.print(f"{one}  replayed", markup=False)
+            if screen.as_json:
+                screen.json({"id": one, "replayed": True})
+            else:
+                screen.out.print(f"{one}  replayed", markup=False)
     return 0
 
 

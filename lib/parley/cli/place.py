@@ -16,7 +16,6 @@ The file:
     broker = "http://127.0.0.1:8081/parley/parley"   # for `inject`
 """
 
-import json
 import shlex
 import subprocess
 import tomllib
@@ -24,6 +23,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from parley import started
+from parley.errors import Misconfigured
 
 FIELDS = ("url", "key", "for", "broker")
 
@@ -103,13 +105,14 @@ def _profile(path: Path, name: str | None) -> Mapping[str, Any]:
 def _running(env: Mapping[str, str], folder: Path) -> tuple[str, Mapping[str, Any]]:
     homes = [Path(env["PARLEY_HOME"])] if env.get("PARLEY_HOME") else [p / ".parley" for p in (folder, *folder.parents)]
     for home in homes:
-        said = home / "running.json"
         try:
-            facts = json.loads(said.read_text(encoding="utf-8"))
+            facts = started.read(home)
+        except Misconfigured as error:
+            raise Unclear(str(error)) from None
+        if facts:
             broker = f"http://127.0.0.1:{facts['broker_port']}/parley/parley"
-            return str(said), {"url": f"http://127.0.0.1:{facts['port']}", "key": facts["key"], "broker": broker}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+            said = {"url": f"http://127.0.0.1:{facts['port']}", "key": facts["key"], "broker": broker}
+            return str(started.path(home)), said
     return "", {}
 
 

@@ -34,16 +34,19 @@ def erase(
     database: Database = None,
 ) -> int:
     """Erase it for good. Exit status 1: something still runs; erase again when it is over."""
+    screen = here(context).screen
     if not yes:
         typer.confirm(f"Erase all that {who} has said, and who they are, for good?", abort=True)
     if database:
         from parley.api import users as directly
 
-        return directly.main(["erase", who], database)
+        return directly.main(["erase", who, *(["--json"] if screen.as_json else [])], database)
     with here(context).parley() as parley:
         done = parley.data.erase(who)
-    screen = here(context).screen
-    screen.out.print(f"erased {done.requests} questions and {done.sessions} conversations")
+    if screen.as_json:
+        screen.json(done)
+    else:
+        screen.out.print(f"erased {done.requests} questions and {done.sessions} conversations")
     if done.waiting:
         screen.complain(f"{done.waiting} still run; erase again when they are over")
     return 1 if done.waiting else 0

@@ -32,6 +32,7 @@ ENDINGS: Mapping[str, tuple[str, str, str]] = {
     "expired": ("failed", "urn:parley:problem:deadline", "No answer could be given in time. Please ask again."),
     "spent": ("failed", "urn:parley:problem:attempts", "This could not be answered. Please contact the service desk."),
 }
+CANCELLED: dict[str, Any] = {"type": ENDINGS["cancelled"][1], "title": ENDINGS["cancelled"][2]}
 
 
 class LeaseLost(Exception):

@@ -100,15 +100,17 @@ class Privacy:
             over = [one for one in sessions if one not in open_sessions]
             tx.run("blank_sessions", ids=over)
             tx.run("delete_empty_session", ids=over)
+            emails = _emails(tx, user_id)
             for statement in _OF_PERSONS:
-                tx.run(statement, user_id=user_id)
+                tx.run(statement, user_id=user_id, emails=emails)
         return Erased(erased, len(over), sum(row["is_open"] for row in rows))
 
     def export(self, user_id: UUID) -> dict[str, Any]:
         """Give everything that is kept of a user."""
         with self._database.transaction() as tx:
+            whose = {"user_id": user_id, "emails": _emails(tx, user_id)}
             found: dict[str, Any] = {
-                name: tx.rows(_QUERIES.get(name, f"export_{name}"), user_id=user_id) for name in EXPORTED.values()
+                name: tx.rows(_QUERIES.get(name, f"export_{name}"), **whose) for name in EXPORTED.values()
             }
         return {**found, "user": found["user"][0]}
 
@@ -117,6 +119,10 @@ _OF_PERSONS = (
     "erase_letters_of_people", "erase_spool_of_people", "erase_suppressions", "erase_usage", "erase_employee",
     "erase_identities", "delete_integrations", "erase_keys", "erase_keys_of_caller", "erase_rates", "blank_user",
 )  # fmt: skip
+
+
+def _emails(tx: Transaction, user_id: UUID) -> list[str]:
+    return [row["email"] for row in tx.rows("emails_of_user", user_id=user_id)]
 
 
 def _erase(tx: Transaction, request_ids: Sequence[UUID]) -> int:

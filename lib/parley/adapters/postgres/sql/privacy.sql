@@ -73,6 +73,10 @@ select id, session_id, due_at is not null as is_open, state from requests where 
 -- name: requests_of_session
 select id, due_at is not null as is_open, state from requests where session_id = %(id)s order by seq
 
+-- name: emails_of_user
+select lower(value) as email from user_identities where user_id = %(user_id)s and kind = 'email'
+ union select email from users where id = %(user_id)s and email is not null
+
 -- name: blank_sessions
 update sessions
    set title = null, metadata = '{}', model_thread = null, conversation = null, status = 'closed', summary = '',
@@ -85,8 +89,7 @@ delete from sessions s where s.id = any(%(ids)s) and not exists (select from req
 -- name: erase_suppressions
 -- Nothing is sent to somebody whom nobody knows any more.
 delete from suppressions
- where (kind = 'email' and address in (select lower(value) from user_identities
-                                        where user_id = %(user_id)s and kind = 'email'))
+ where (kind = 'email' and address = any(%(emails)s))
     or (kind = 'email' and address in (select lower(config->>'address') from user_integrations
                                         where user_id = %(user_id)s))
     or (kind = 'sms' and address in (select config->>'number' from user_integrations where user_id = %(user_id)s))
@@ -111,8 +114,7 @@ delete from idempotency_keys k
 -- name: erase_employee
 -- Laptops, tickets and what was done to them go along.
 delete from desk_employees
- where email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
-                 union all select email from users where id = %(user_id)s)
+ where email = any(%(emails)s)
 
 -- name: blank_user
 update users
@@ -174,7 +176,7 @@ select m.request_id, m.kind, m.part, m.conversation, m.ts, m.created_at
 -- name: export_suppressions
 select kind, address, reason, created_at from suppressions
  where (kind, address) in (
-     select 'email', lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
+     select 'email', unnest(%(emails)s::text[])
      union all select 'email', lower(config->>'address') from user_integrations where user_id = %(user_id)s
      union all select 'sms', config->>'number' from user_integrations where user_id = %(user_id)s)
  order by created_at, address
@@ -184,17 +186,14 @@ select day::text as day, input_tokens, output_tokens, cost::float8 as cost from 
 
 -- name: export_employee
 select e.email, e.name, e.region, e.country, e.role from desk_employees e
- where e.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
-                   union all select email from users where id = %(user_id)s)
+ where e.email = any(%(emails)s)
 
 -- name: export_laptops
 select l.asset, l.model, l.shipped::text as shipped from desk_laptops l
- where l.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
-                   union all select email from users where id = %(user_id)s)
+ where l.email = any(%(emails)s)
  order by l.shipped, l.asset
 
 -- name: export_tickets
 select t.number, t.kind, t.asset, t.model, t.summary, t.state, t.opened_by, t.created_at, t.updated_at from desk_tickets t
- where t.email in (select lower(value) from user_identities where user_id = %(user_id)s and kind = 'email'
-                   union all select email from users where id = %(user_id)s)
+ where t.email = any(%(emails)s)
  order by t.number
