@@ -1,5 +1,7 @@
 """What a load writes: only what changed, all at once, and by one model."""
 
+import json
+
 import pytest
 from databases import run
 from pgvector import HalfVector
@@ -13,6 +15,7 @@ from parley.adapters.postgres.vectors import half
 from parley.domain.knowledge import Weights
 from parley.errors import Unavailable
 from parley.knowledge.load import Embedding, load, texts
+from parley.logs import JsonFormatter
 
 LARGE, SMALL = "synthetic-384", "synthetic-256"
 VPN = "# VPN\n\n## Set up on Linux\n\nInstall the package.\n\n## Error 691\n\nThe password was rejected.\n"
@@ -134,7 +137,8 @@ def test_a_question_of_another_dimension_is_searched_by_its_words(desk, database
     [best, *_] = Knowledge(database, Shorter()).search(["desk"], "Error 691", 1)
 
     assert (best.anchor, best.similarity) == ("error-691", None)
-    assert "searching by words alone" in caplog.text
+    said = json.loads(JsonFormatter().format(caplog.records[-1]))
+    assert (said["message"], said["reason"][-10:]) == ("searching by words alone", "load again")
 
 
 def test_few_chunks_need_no_index(desk, database_url):

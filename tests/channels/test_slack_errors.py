@@ -26,6 +26,18 @@ def test_each_error_has_a_class(code, name):
     assert slack_errors.classed(code) == name
 
 
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        ("ratelimited", True), ("request_timeout", True), ("messaging_processing_failed", True),
+        ("is_archived", False), ("token_expired", False), ("never_heard_of", False), (None, False),
+    ],
+)  # fmt: skip
+def test_what_passes_is_asked_again(code, passes):
+    """Rate limits, and what Slack says of itself; neither what is refused nor what is not known."""
+    assert slack_errors.passes(code) is passes
+
+
 def test_no_error_of_slacks_lists_is_missing():
     """With PARLEY_SLACK_API, a folder of Slack's methods as JSON, each error of each method is in the table."""
     folder = os.environ.get("PARLEY_SLACK_API")

@@ -14,15 +14,13 @@ from typing import Any, Protocol
 from parley.adapters.slack_api import SlackApi
 from parley.channels import slack
 from parley.channels.outcome import Answer, Delivered, Failed, MaybeSent, NotSent, Outcome, Retry, Sent, Unsure, Wait
-from parley.channels.slack_errors import classed
+from parley.channels.slack_errors import classed, passes
 from parley.domain.delivery import Job
 
 PAGES = 10  # of 200 messages each, read at most when looking for an earlier attempt
 SKEW = 60.0  # seconds that Slack's clock may differ from the database's
 BELIEVED, UNKNOWN = 86_400.0, 600.0  # seconds that somebody found, or not found, is believed
 PATIENCE = 10.0  # seconds that a send waits for its slot; a later one is left to a later attempt
-
-_PASSING = frozenset({"wait", "retry", "unsure", "unknown"})
 
 
 class Kept(Protocol):
@@ -253,7 +251,8 @@ class SlackChannel:
     def _check(self, answer: Answer) -> None:
         if answer.code is None and answer.status == 200:
             return
-        passing = answer.status >= 429 or (answer.code is not None and classed(answer.code) in _PASSING)
+        unknown = answer.code is not None and classed(answer.code) == "unknown"
+        passing = answer.status >= 429 or unknown or passes(answer.code)
         raise _Stop(Unsure("the conversation cannot be read", answer.code or str(answer.status), final=not passing))
 
     def _call(self, until: float, method: Callable[[Any], Any]) -> tuple[Answer, Mapping[str, Any]]:

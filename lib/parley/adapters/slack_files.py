@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from parley.adapters import documents
 from parley.adapters.slack_tokens import ApiOf
 from parley.channels.outcome import MaybeSent, NotSent
-from parley.channels.slack_errors import classed
+from parley.channels.slack_errors import passes
 from parley.domain.turn import Read
 from parley.errors import Rejected, Unavailable
 
@@ -28,7 +28,6 @@ log = logging.getLogger("parley.slack")
 LARGEST = 10 * 1024 * 1024  # bytes
 TIMEOUT = 5.0
 SECONDS = 30.0  # for a whole file
-_PASSING = frozenset({"wait", "retry", "unsure"})
 _PAGES = frozenset({"quip", "space", "post", "list"})  # canvases and lists: what is served for them is no file
 _GONE = frozenset({"file_not_found", "file_deleted", "file_is_deleted"})
 
@@ -64,7 +63,7 @@ class SlackFiles:
             answer, data = api.call(TIMEOUT, lambda client: client.files_info(file=file_id))
         except (NotSent, MaybeSent) as error:
             raise Unavailable("files.info: Slack cannot be reached") from error
-        if answer.status >= 429 or (answer.code and classed(answer.code) in _PASSING):
+        if answer.status >= 429 or passes(answer.code):
             raise Unavailable(f"files.info: {answer.code or answer.status}")
         if answer.code in _GONE:
             raise _Unread("it is not there any more")

@@ -6,7 +6,7 @@ from typing import Any
 from parley.adapters.slack_tokens import ApiOf
 from parley.channels import slack, slack_parts, slack_text
 from parley.channels.outcome import Answer, MaybeSent, NotSent
-from parley.channels.slack_errors import classed
+from parley.channels.slack_errors import classed, passes
 from parley.channels.slack_text import shortened
 from parley.errors import Rejected, Unavailable
 from parley.streams import Begun, StreamOver, Titled
@@ -56,7 +56,7 @@ class SlackScreen:
             )
         except StreamOver:
             return  # the answer is shown all the same
-        if answer.code is not None and classed(answer.code) not in ("wait", "retry", "unsure"):
+        if answer.code is not None and not passes(answer.code):
             self._unknown.add(begun.workspace)
 
     def status(self, begun: Begun, text: str) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from parley.adapters.slack_tokens import ApiOf
-from parley.channels.outcome import Answer, MaybeSent, NotSent
+from parley.channels.outcome import MaybeSent, NotSent
+from parley.channels.slack_errors import passes
 from parley.errors import Rejected, Unavailable
 
-_PASSING = frozenset({"ratelimited", "rate_limited", "fatal_error", "internal_error", "service_unavailable"})
 _HURRY = 1.0  # seconds: a trigger lives for three, and Slack waits for three
 _CALM = 5.0
 
@@ -76,12 +76,8 @@ class Surface:
             )
         except (NotSent, MaybeSent) as error:
             raise Unavailable(f"{method}: Slack cannot be reached") from error
-        if _is_passing(answer):
+        if answer.status >= 429 or passes(answer.code):
             raise Unavailable(f"{method}: {answer.code or answer.status}")
         if answer.code or answer.status != 200:
             raise Rejected(f"{method}: {answer.code or answer.status}")
         return data
-
-
-def _is_passing(answer: Answer) -> bool:
-    return answer.status >= 429 or answer.code in _PASSING

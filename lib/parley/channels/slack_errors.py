@@ -65,6 +65,11 @@ def classed(code: str) -> Class:
     return next((name for begin, name in families.items() if code.startswith(begin)), "unknown")
 
 
+def passes(code: str | None) -> bool:
+    """Whether an error may be gone when the same is asked again."""
+    return code is not None and classed(code) in ("wait", "retry", "unsure")
+
+
 def codes() -> frozenset[str]:
     """Give every error that the table names."""
     return frozenset(_CLASSES)

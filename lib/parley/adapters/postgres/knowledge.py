@@ -69,10 +69,11 @@ class Knowledge:
         try:
             [vector] = self._embedder.embed(model["name"], [question])
         except (Unavailable, Misconfigured) as error:
-            log.warning("searching by words alone", extra={"why": str(error)})
+            log.warning("searching by words alone", extra={"fields": {"reason": str(error)}})
             return None
         if len(vector) != model["dimension"]:
-            log.warning("searching by words alone", extra={"why": "the model has another dimension now: load again"})
+            reason = "the model has another dimension now: load again"
+            log.warning("searching by words alone", extra={"fields": {"reason": reason}})
             return None
         kept = self._embedded[key] = half(vector)
         if len(self._embedded) > REMEMBERED:
