@@ -1,5 +1,6 @@
 """
-Break everything for a while and see what was kept: `make chaos`, `make chaos MINUTES=2 REQUESTS=400 SEED=7`.
+Break everything for a while and see what was kept: `make chaos`, `make chaos MINUTES=2 REQUESTS=400 SEED=7`. How long
+a killed turn waits for another process: `make chaos MINUTES=2 REQUESTS=120 ARGS="--only agent-turn"`.
 
 The status is 0 when every promise was kept. What is decided by chance comes from the seed, which is printed.
 """
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--requests", type=int, default=2600)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--only", help="kill this function and nothing else, and let nothing outside misbehave")
     parser.add_argument("--keep", type=Path, help="a folder for the installation and its log, which stays")
     options = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
@@ -32,6 +34,8 @@ def main() -> int:
     console.print(f"to run it again: {again}")
     whole = options.minutes * 60 - STARTING
     plan = script.write(options.seed, options.requests, whole * (1 - SETTLING))
+    if options.only:
+        plan = script.only(plan, options.only)
     seen: list[World] = []
     with tempfile.TemporaryDirectory() as folder, display.Display(console, whole) as show:
 

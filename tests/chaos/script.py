@@ -5,7 +5,7 @@ The same seed gives the same script; real time, threads and the machine's load d
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from devkit.serving import Reply
@@ -121,6 +121,14 @@ def write(seed: int, requests: int, seconds: float, *, people: int = 20, rooms: 
         seed, seconds, tuple(sorted(talks, key=lambda talk: talk.at)), tuple(harms),
         tuple(_troubles(chance, seconds)),
     )  # fmt: skip
+
+
+def only(script: Script, function: str, *, every: float = 6.0) -> Script:
+    """Kill one function `every` so many seconds, and do no other harm."""
+    if function not in FUNCTIONS:
+        raise ValueError(f"there is no function {function} to kill")
+    times = [every * (1 + number) for number in range(int(script.seconds / every) - 1)]
+    return replace(script, harms=tuple(Harm(at, "function", function) for at in times), troubles=())
 
 
 def _begin(chance: random.Random, harms: list[Harm], seconds: float) -> float:
