@@ -76,7 +76,9 @@ def python_with(folder: Path, version: str) -> Path:
     if not (venv / ".complete").exists():
         uv = Path(sys.executable).with_name("uv")
         fresh = venv.with_name(f"{venv.name}.{os.getpid()}")
-        _run(uv, "venv", "--quiet", "--python", _found(version), fresh)
+        if (base := interpreter(version)) is None:
+            raise SystemExit(f"there is no Python {version} here, and uv can fetch none")
+        _run(uv, "venv", "--quiet", "--python", base, fresh)
         python = fresh / "bin" / "python"
         options = ("--quiet", "--require-hashes", "--python", python)
         _run(uv, "pip", "install", *options, "-r", folder / "requirements.txt")
@@ -88,15 +90,20 @@ def python_with(folder: Path, version: str) -> Path:
     return venv / "bin" / "python"
 
 
-def _found(version: str) -> str:
-    """Give a Python of this version that works; else the version itself, for uv to fetch one."""
+def interpreter(version: str) -> str | None:
+    """Give a Python of this version that works: one that is here, else one that uv fetches. None: there is none."""
     homes = Path.home() / ".pyenv" / "versions"
     named = [sys.executable, f"python{version}", *map(str, homes.glob(f"{version}.*/bin/python"))]
     for candidate in filter(None, map(shutil.which, named)):
         code = f"import sys; sys.exit('{version}' != '%d.%d' % sys.version_info[:2])"
         if subprocess.run([candidate, "-c", code], capture_output=True, check=False).returncode == 0:  # noqa: S603
             return candidate
-    return version
+    uv = Path(sys.executable).with_name("uv")
+    for command in (["install", "--quiet"], ["find"]):
+        done = subprocess.run([uv, "python", *command, version], capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            return None
+    return done.stdout.strip()
 
 
 def compile_folder(folder: Path, imports: str = IMPORTS) -> int:

@@ -4,31 +4,9 @@ The quick part of the simulation; `make simulate` runs all of it.
 A world that goes wrong is shown with what struck it; one by chance is seen again with `make simulate SEED=…`.
 """
 
-import logging
-from urllib.parse import urlsplit
-
-import psycopg
-import pytest
-
-from simulation.ground import Ground
-from simulation.mutations import MUTATIONS
-from simulation.runs import FEW, chance, notices, play, singles, special
+from simulation.runs import FEW, chance, play, singles, special
 
 WORLDS = 100
-
-
-@pytest.fixture(scope="module")
-def ground(postgres_server, database_template):
-    name = f"{database_template}_sim"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'create database "{name}" template "{database_template}"')
-    logging.disable(logging.CRITICAL)
-    ground = Ground(urlsplit(postgres_server)._replace(path=f"/{name}").geturl())
-    yield ground
-    ground.close()
-    logging.disable(logging.NOTSET)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'drop database "{name}" with (force)')
 
 
 def test_every_promise_is_kept_whatever_goes_wrong_once(ground):
@@ -56,8 +34,3 @@ def test_a_world_is_the_same_each_time(ground):
         assert world.run() == []
         seen.append((fate.points, fate.struck, [(one.channel, one.place[-4:]) for one in world.arrivals]))
     assert seen[0] == seen[1]
-
-
-@pytest.mark.parametrize("mutation", [one for one in MUTATIONS if not one.is_subtle], ids=lambda one: one.name)
-def test_a_protection_that_is_off_is_noticed(ground, mutation):
-    assert notices(ground, mutation, range(600))
