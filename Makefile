@@ -38,7 +38,7 @@ link: setup ## print a link that signs you in on the page of what runs here, onc
 	@$(PY) -m standalone.link
 
 test: setup-tests ## set everything up and run all tests
-	@PYTHONPATH=lib .venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/llama_stack --ignore=tests/longlife --ignore=tests/browser --ignore=tests/images --ignore=tests/knative $(ARGS)
+	@PYTHONPATH=lib .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/llama_stack --ignore=tests/longlife --ignore=tests/browser --ignore=tests/images --ignore=tests/knative $(ARGS)
 
 test-browser: setup-tests ## the page in a real Chromium (installed when it is missing and we may)
 	@sh lib/devkit/chromium.sh

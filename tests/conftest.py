@@ -23,7 +23,14 @@ from parley.domain.delivery import Due, Job
 from parley.domain.plan import Plan, Rank
 from parley.domain.requests import NewRequest, SessionWanted
 
-ALLOWED = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+TESTS = Path(__file__).parent
+SLOW = ("api/fuzzed", "chaos", "faults", "simulation", "standalone")
+ALLOWED = (TESTS / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first: else the last minutes of a run belong to one of them alone."""
+    items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(SLOW))
 
 
 @pytest.hookimpl(hookwrapper=True)

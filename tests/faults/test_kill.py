@@ -8,7 +8,7 @@ from flow.conftest import World, installation
 
 from devkit.slack import ALICE, BOT_USER, GENERAL, SlackStandIn, deliver
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 LATEST = 0.15  # seconds after Slack's 200: by then the answer is delivered, as a rule
 
 

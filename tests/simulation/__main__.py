@@ -12,9 +12,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing import Queue
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from rich.table import Table
 from parley.adapters.postgres import migrate
 from simulation.ground import Ground
 from simulation.mutations import MUTATIONS
-from simulation.runs import SMALL, Finding, chance, notices, pairs, play, singles, special
+from simulation.runs import SMALL, Finding, Play, chance, notices, pairs, singles, special
 from standalone.postgres import EmbeddedPostgres
 
 console = Console()
@@ -101,31 +102,25 @@ def _start(urls: "Queue[str]") -> None:
     _ground.append(Ground(urls.get()))
 
 
-def _play(plans: Iterable[Callable[[], Finding | None]]) -> tuple[int, list[Finding]]:
-    results = [play_() for play_ in plans]
+def _play(worlds: Iterable[Play]) -> tuple[int, list[Finding]]:
+    results = [play() for play in worlds]
     return len(results), [finding for finding in results if finding]
 
 
 def _singles(part: int, of: int) -> tuple[int, list[Finding]]:
-    ground = _ground[0]
-    plans = itertools.islice(singles(ground), part, None, of)
-    return _play((lambda plan=plan: play(ground, plan, "single")) for plan in plans)
+    return _play(itertools.islice(singles(_ground[0]), part, None, of))
 
 
 def _special(part: int, of: int) -> tuple[int, list[Finding]]:
-    results = list(special(_ground[0], part, of))
-    return len(results), [finding for finding in results if finding]
+    return _play(itertools.islice(special(_ground[0]), part, None, of))
 
 
 def _pairs(part: int, of: int) -> tuple[int, list[Finding]]:
-    ground = _ground[0]
-    plans = itertools.islice(pairs(ground, SMALL), part, None, of)
-    return _play((lambda plan=plan: play(ground, plan, "pair", SMALL)) for plan in plans)
+    return _play(itertools.islice(pairs(_ground[0], SMALL), part, None, of))
 
 
 def _seeds(part: int, _: int) -> tuple[int, list[Finding]]:
-    ground = _ground[0]
-    return _play((lambda seed=seed: chance(ground, seed)) for seed in range(part * SLICE, (part + 1) * SLICE))
+    return _play(partial(chance, _ground[0], seed) for seed in range(part * SLICE, (part + 1) * SLICE))
 
 
 def _mutation(number: int) -> str:

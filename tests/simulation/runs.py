@@ -2,8 +2,9 @@
 
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from simulation.fate import STORE_BEFORE, Fate, Seeded, Written, faults
 from simulation.ground import Ground
@@ -34,6 +35,9 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.name}: {'; '.join(self.wrong)} (struck by {', '.join(self.struck)})"
+
+
+Play = Callable[[], Finding | None]  # a world that is ready to be played
 
 
 class Unsound(Exception):
@@ -70,46 +74,44 @@ def points(
     return fate.points
 
 
-def singles(ground: Ground) -> Iterator[Written]:
+def singles(ground: Ground) -> Iterator[Play]:
     """Give each fault at each point, in both orders of things."""
     for eager in (False, True):
-        for number, point in enumerate(points(ground, eager=eager)):
-            for fault in range(len(faults(point))):
-                yield Written((number, fault), eager=eager)
+        for plan in _each(points(ground, eager=eager)):
+            yield partial(play, ground, Written(plan, eager=eager), "single")
 
 
-def special(ground: Ground, part: int = 0, of: int = 1) -> Iterator[Finding | None]:
-    """
-    Play each fault at each point of worlds with decisions, and with messages that are answered together.
-
-    Of all these worlds, every `of`th.
-    """
+def special(ground: Ground) -> Iterator[Play]:
+    """Give each fault at each point of worlds with decisions, and with messages that are answered together."""
     for questions, together in ((CHANGED, False), (QUICK, True), (BOUGHT, False), (GROUPED, False)):
-        found = points(ground, questions, eager=together, together=together)
-        plans = [(number, fault) for number, point in enumerate(found) for fault in range(len(faults(point)))]
-        for plan in plans[part::of]:
-            yield play(ground, Written(plan, eager=together), "special", questions, together=together)
-    for plan in itertools.islice(late(ground), part, None, of):
-        yield play(ground, plan, "late", ASKED)
+        for plan in _each(points(ground, questions, eager=together, together=together)):
+            yield partial(play, ground, Written(plan, eager=together), "special", questions, together=together)
+    yield from late(ground)
 
 
-def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequence[str] = ()) -> Iterator[Written]:
+def pairs(ground: Ground, questions: Sequence[Question] = SCENARIO, near: Sequence[str] = ()) -> Iterator[Play]:
     """Give each two faults at two points; of those whose names begin like this, when names are given."""
     found = [*points(ground, questions), *["later before"] * LATER]
     wanted = [number for number, point in enumerate(found) if not near or point.startswith(tuple(near))]
     for first, second in itertools.combinations(wanted, 2):
         for fault, other in itertools.product(range(len(faults(found[first]))), range(len(faults(found[second])))):
-            yield Written((first, fault), (second, other))
+            yield partial(play, ground, Written((first, fault), (second, other)), "pair", questions)
 
 
-def late(ground: Ground) -> Iterator[Written]:
+def late(ground: Ground) -> Iterator[Play]:
     """Give the worlds in which the second message comes late, while whatever is done first pauses somewhere."""
     found = points(ground, ASKED)
     fails = [number for number, point in enumerate(found) if point == "requests.accept before"][-1]
-    for number in range(fails + 1, len(found)):
-        for fault, name in enumerate(faults(found[number])):
-            if name == "pause":
-                yield Written((fails, STORE_BEFORE.index("fail")), (number, fault))
+    for number, fault in _each(found):
+        if number > fails and faults(found[number])[fault] == "pause":
+            plan = Written((fails, STORE_BEFORE.index("fail")), (number, fault))
+            yield partial(play, ground, plan, "late", ASKED)
+
+
+def _each(found: Sequence[str]) -> Iterator[tuple[int, int]]:
+    for number, point in enumerate(found):
+        for fault in range(len(faults(point))):
+            yield number, fault
 
 
 def chance(ground: Ground, seed: int) -> Finding | None:
@@ -134,16 +136,19 @@ def notices(ground: Ground, mutation: Mutation, seeds: Iterable[int]) -> str:
     """Look for a world that shows that a protection is off. Gives what was seen; empty when nothing was."""
     with mutation.off():
         try:
-            if mutation.late:
-                found = next((one for plan in late(ground) if (one := play(ground, plan, "late", ASKED))), None)
-            elif mutation.special:
-                found = next((one for part in range(FEW) for one in special(ground, part, FEW) if one), None)
-            else:
-                plans = [*singles(ground), *(pairs(ground, near=mutation.near) if mutation.near else ())]
-                found = next((one for plan in plans if (one := play(ground, plan, "written"))), None)
-            found = found or next((one for seed in seeds if (one := chance(ground, seed))), None)
+            plans = list(_planned(ground, mutation))
+            order = sorted(range(len(plans)), key=lambda number: number != mutation.shown)
+            found = next((f"{number}: {one}" for number in order if (one := plans[number]())), "")
+            return found or next((str(one) for seed in seeds if (one := chance(ground, seed))), "")
         except Unsound as error:
             return str(error)
         finally:
             ground.clear()
-    return str(found or "")
+
+
+def _planned(ground: Ground, mutation: Mutation) -> Iterator[Play]:
+    if mutation.late:
+        return late(ground)
+    if mutation.special:
+        return special(ground)
+    return itertools.chain(singles(ground), pairs(ground, near=mutation.near) if mutation.near else ())

@@ -6,6 +6,6 @@ from simulation.mutations import MUTATIONS
 from simulation.runs import notices
 
 
-@pytest.mark.parametrize("mutation", [one for one in MUTATIONS if not one.is_subtle], ids=lambda one: one.name)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
 def test_a_protection_that_is_off_is_noticed(ground, mutation):
     assert notices(ground, mutation, range(600))

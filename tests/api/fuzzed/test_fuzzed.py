@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 ALL = "examples,coverage,fuzzing,stateful"
 
 
-@pytest.fixture(params=[("parley-admin", ALL), ("none", "examples,coverage")], ids=["admin", "user"])
+@pytest.fixture(params=[("parley-admin", "coverage,fuzzing"), ("none", "examples,stateful")], ids=["admin", "user"])
 def running(request, postgres_server, database_template, tmp_path):
     """request-api with answers at once; gives the process and a token, which outlives the erasure of its user."""
     with fresh(postgres_server, database_template) as url, OpenIdProvider() as provider, answering(url) as broker:
@@ -38,7 +38,7 @@ def test_api_keeps_its_description(running, tmp_path):
     """
     No 5xx, no answer that is not described, nothing wrong accepted and nothing right refused, no call without a key.
 
-    FUZZ_EXAMPLES: how many calls for each operation; `make fuzz` makes many.
+    FUZZ_EXAMPLES: how many calls for each operation, and then in all ways for both; `make fuzz` makes many.
     """
     process, token, phases = running
     examples = os.environ.get("FUZZ_EXAMPLES")
