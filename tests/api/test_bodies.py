@@ -71,6 +71,15 @@ def test_wrong_body_is_refused_with_its_place(body, pointer):
     assert all(pointer.startswith(at) for at in found)
 
 
+def test_name_of_a_fact_is_no_text():
+    """It is as long as a name is; what is told of it is as short as any place."""
+    assert bodies.validated(bodies.Ask, {"content": "Hi", "context": {"x" * 200: 1}})
+
+    for model, field in ((bodies.Ask, "context"), (bodies.AskTool, "tool_context")):
+        at = [one for one in faults(model, {"content": "Hi", field: {"x" * 201: 1}}) if one.startswith(f"/{field}/xx")]
+        assert [len(one) < 201 for one in at] == [True]
+
+
 def test_each_place_is_named_once():
     """All that is wrong, in one answer."""
     found = faults(bodies.Ask, {"context": {"a": [], "b": {}, "c/d": None, "[key]": "\x00"}, "x": 1})

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from devkit.ses_notices import TOPIC, SesNotices
 from parley import runtime, serve
 from parley.adapters.postgres.api import Keys, Limits
+from parley.adapters.postgres.suppressions import Suppressions
 from parley.api import settings
+from parley.api.notifications import TIMES, Notices
 from parley.api.route import Answer, Route
 from parley.api.routes import Api
 from parley.api.strangers import Strangers
@@ -165,7 +168,19 @@ def test_caller_is_told_what_is_left_and_when_to_come_back(served, database, cal
     assert bob.get(ME).status_code == 200
 
 
+def test_whom_a_service_names_is_met_within_its_limit(served, database, caller, rows):
+    """And when the key may do it at all: otherwise a loop, or a key that may nothing, would fill the table of users."""
+    client = served(Limits(database, per_minute=60, burst=1))
+    bot = type(caller())(client, caller("bot@example.org", role="service").key)
+
+    got = [bot.get(path, Parley_User=f"{n}@example.org").status_code for n, path in enumerate([KEYS, ME])]
+
+    assert got == [403, 429]
+    assert rows("select email from users where email in ('0@example.org', '1@example.org')") == []
+
+
 FROM = {"X_Forwarded_For": "203.0.113.9, 10.1.2.3"}
+AT = {"X-Forwarded-For": "203.0.113.9, 10.1.2.3"}
 
 
 @pytest.fixture
@@ -189,6 +204,39 @@ def test_whom_nobody_knows_is_limited_by_address(guarded, caller, problem):
     assert (ann.get(ME, **FROM).status_code, ann.get("/openapi.json", **FROM).status_code) == (200, 429)
     guarded.now[0] += 1
     assert stranger.get(ME, **FROM).status_code == 401
+
+
+def test_the_page_itself_counts_as_any_other(guarded):
+    """At `/`, which is nobody's route, too."""
+    got = [guarded.get("/", headers=AT) for _ in range(3)]
+
+    assert [one.status_code for one in got] == [200, 200, 429]
+    assert got[2].headers["Content-Type"] == "application/problem+json"
+
+
+def test_notices_have_a_wide_limit_of_their_own(served, database, api):
+    """Too many are to come again later, by the word that SNS understands; and calls do not stand in their way."""
+    amazon = SesNotices()
+    strangers = Strangers(["10.0.0.0/8"], per_minute=60, burst=2, clock=lambda: 0.0)
+    client = served(strangers=strangers, notices=Notices(Suppressions(database), amazon.fetch, [TOPIC]))
+    notice = amazon.bounce("ann@example.org")
+    while client.get("/openapi.json", headers=AT).status_code == 200:
+        pass
+
+    got = [client.post("/notifications/ses", data=notice, headers=AT).status_code for _ in range(2 * TIMES + 1)]
+
+    assert got == [204] * 2 * TIMES + [503]
+
+
+def test_notice_of_a_mail_with_long_headers_is_taken(served, database):
+    """As large as SNS sends them, and no larger."""
+    amazon = SesNotices()
+    client = served(notices=Notices(Suppressions(database), amazon.fetch, [TOPIC]))
+    long = amazon.notice({"eventType": "Delivery", "mail": {"messageId": "m-1", "headers": ["x" * (100 << 10)]}})
+
+    got = [client.post("/notifications/ses", data=body).status_code for body in (long, b"x" * (300 << 10))]
+
+    assert got == [204, 413]
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,16 @@ def test_where_answers_go_is_changed_by_name_only(service, caller, rows):
 
 
 TEAMS = "/api/v1/users/me/integrations/teams"
-HOOK = "https://hooks.example.com/T1?sig=secret"
+HOOK = "https://hooks.example.com/T1?sig=long-secret"
+SHORT = "https://hooks.example.com/…cret"
 
 
-def test_only_who_may_change_a_receiver_sees_its_whole_url(caller, service):
-    """Whoever has it can post there: support, and services that act for its owner, see where it leads."""
+def test_whole_url_of_a_receiver_is_shown_once(caller, service):
+    """Whoever has it can post there: from then on it is shown where it leads, and its end, to its owner, too."""
     ann, admin = caller("ann@example.org"), caller("root@example.org", role="admin")
-    support = caller("sue@example.org", role="support")
     wanted = {"name": "x", "email": "bot@example.org", "role": "service", "scopes": ["settings:read", "settings:write"]}
     named = admin("POST", KEYS, wanted).get_json()["key"]
-    assert ann("PUT", TEAMS, {"config": {"url": HOOK}}).status_code == 201
+    made, changed = (ann("PUT", TEAMS, {"config": {"url": HOOK}}) for _ in range(2))
 
     def urls(who, user, **headers):
         """What the list, the setting itself and what is in force say of it."""
@@ -77,8 +77,50 @@ def test_only_who_may_change_a_receiver_sees_its_whole_url(caller, service):
         return [one["config"]["url"] for items in found for one in items if one["channel"] == "teams"]
 
     user = ann.get("/api/v1/me").get_json()["user_id"]
-    assert urls(ann, "me") == urls(admin, user) == [HOOK] * 3
-    assert urls(support, user) == ["https://hooks.example.com/…"] * 3
-    assert urls(service, "me", Parley_User="ann@example.org") == ["https://hooks.example.com/…"] * 3
+    assert [(one.status_code, one.get_json()["config"]["url"]) for one in (made, changed)] == [
+        (201, HOOK),
+        (200, SHORT),
+    ]
+    assert urls(ann, "me") == urls(admin, user) == urls(caller("sue@example.org", role="support"), user) == [SHORT] * 3
     service.key = named
-    assert urls(service, "me", Parley_User="ann@example.org") == [HOOK] * 3
+    assert urls(service, "me", Parley_User="ann@example.org") == [SHORT] * 3
+
+
+@pytest.mark.parametrize("sent", [SHORT, HOOK])
+def test_url_that_comes_back_as_it_was_shown_stays(ann, rows, sent):
+    """Whoever reads a setting and stores it again, as the page does, changes nothing of it."""
+    ann("PUT", TEAMS, {"config": {"url": HOOK}})
+
+    got = ann("PUT", TEAMS, {"rank": 3, "config": {"url": sent}})
+
+    assert (got.status_code, got.get_json()["rank"], got.get_json()["config"]) == (200, 3, {"url": SHORT})
+    assert rows("select config from user_integrations") == [{"config": {"url": HOOK}}]
+
+
+@pytest.mark.parametrize("sent", ["https://hooks.example.com/…else", "https://other.example.com/…cret"])
+def test_url_that_was_never_shown_like_this_is_refused(ann, problem, rows, sent):
+    """It would lead nowhere; and one that is none yet has nothing to stand for."""
+    problem(ann("PUT", TEAMS, {"config": {"url": SHORT}}), "invalid", 422)
+    ann("PUT", TEAMS, {"config": {"url": HOOK}})
+
+    found = problem(ann("PUT", TEAMS, {"config": {"url": sent}}), "invalid", 422)
+
+    assert found["errors"][0]["pointer"] == "/config/url"
+    assert rows("select config from user_integrations") == [{"config": {"url": HOOK}}]
+
+
+def test_short_secret_is_not_shown_by_half(ann):
+    """The end of a URL is shown when it is a small part of it."""
+    ann("PUT", TEAMS, {"config": {"url": "https://hooks.example.com/T1secret"}})
+
+    assert ann.get(TEAMS).get_json()["config"]["url"] == "https://hooks.example.com/…"
+
+
+def test_setting_of_a_channel_that_is_gone_is_listed(ann, rows):
+    """Without what it held: what of it is a secret is not known any more."""
+    ann("PUT", TEAMS, {"config": {"url": HOOK}})
+    rows("update user_integrations set channel = 'pigeon'")
+
+    [listed] = ann.get("/api/v1/users/me/integrations").get_json()["items"]
+
+    assert (listed["channel"], listed["config"]) == ("pigeon", {})

@@ -5,6 +5,8 @@ import re
 from browser.stage import turns
 from playwright.sync_api import expect
 
+from parley.adapters.postgres.api import Views
+
 QUESTION = "How old must my laptop be?"
 
 
@@ -172,6 +174,22 @@ def test_a_conversation_is_erased(ann, stage):
 
     expect(ann.get_by_role("heading", name="What do you need?")).to_be_visible()
     expect(ann.get_by_text("Your conversations will be here.")).to_be_visible()
+
+
+def test_a_url_that_is_shown_shortened_stays(ann, stage):
+    """Its end is shown, for one to know it by; saved as it is shown, it is what it was."""
+    owner = stage.database.row("standing", id=stage.asked(ann, QUESTION))["user_id"]
+    kept = {"url": "https://1.1.1.1/services/long-secret"}
+    Views(stage.database).put_integration(owner, "teams", {"enabled": True, "rank": None, "config": kept})
+    ann.get_by_role("button", name="How I am told").click()
+    form = ann.locator("form", has=ann.get_by_role("switch", name="Microsoft Teams"))
+    expect(form.get_by_label("url")).to_have_value("https://1.1.1.1/…cret")
+
+    form.get_by_role("button", name="Save").click()
+
+    expect(ann.get_by_text("Saved.")).to_be_visible()
+    [row] = Views(stage.database).integrations(owner)
+    assert (row["version"], row["config"]) == (2, kept)
 
 
 def test_how_one_is_told(ann, stage):

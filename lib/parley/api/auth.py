@@ -8,7 +8,6 @@ import flask
 
 from parley.adapters.postgres.api import Keys
 from parley.adapters.postgres.users import Users
-from parley.api import bodies
 from parley.api.problems import Problem
 from parley.domain.keys import Principal
 
@@ -41,7 +40,7 @@ class Doorkeeper:
         found = self._bearer(request) if "Authorization" in request.headers else self._by_door(request)
         if found is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="parley"'})
-        return self._acting(found, request.headers.get("Parley-User"))
+        return found
 
     def acting_for(self, who: Principal, email: str) -> Principal:
         """Give the user with this address as whom a service acts from now on. Raises Problem."""
@@ -68,8 +67,3 @@ class Doorkeeper:
             if found := door(request):
                 return found
         return None
-
-    def _acting(self, who: Principal, named: str | None) -> Principal:
-        if named is None:
-            return who
-        return self.acting_for(who, bodies.address(named))

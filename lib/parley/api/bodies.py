@@ -67,8 +67,10 @@ Content = Annotated[
     ),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-_NAMES = {"propertyNames": {"pattern": r"^[^\u0000]*$"}}
-Context = Annotated[dict[Clean, Clean | int | Finite | bool | None], Field(max_length=16, json_schema_extra=_NAMES)]
+_LONGEST_NAME = 200
+_NAMES = {"propertyNames": {"pattern": r"^[^\u0000]*$", "maxLength": _LONGEST_NAME}}
+Name = Annotated[str, StringConstraints(max_length=_LONGEST_NAME), AfterValidator(_clean)]
+Context = Annotated[dict[Name, Clean | int | Finite | bool | None], Field(max_length=16, json_schema_extra=_NAMES)]
 
 
 class Strict(BaseModel):

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api import access, bodies, views, webhooks
+from parley.api import bodies, views, webhooks
 from parley.api.desk import Desk
 from parley.api.preferences import version
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.domain.defaults import Default
 from parley.domain.explain import effective as in_force
-from parley.domain.keys import Principal
 from parley.domain.plan import inputs
 
 OWN = "/api/v1/users/{user_id}/integrations"
 EFFECTIVE = "/api/v1/users/{user_id}/integration-defaults"
+LEFT_OUT = "…"  # of a URL that is shown
 
 
 class Explained(BaseModel):
@@ -38,16 +38,16 @@ def defaults(desk: Desk, _: Call) -> Answer:
 def list_(desk: Desk, call: Call) -> Answer:
     """List a user's own settings."""
     user_id = desk.person(call.principal, call.path["user_id"], "see")
-    return Answer({"items": [_seen(desk, call.principal, user_id, row) for row in desk.views.integrations(user_id)]})
+    return Answer({"items": [_seen(desk, row) for row in desk.views.integrations(user_id)]})
 
 
 def get(desk: Desk, call: Call) -> Answer:
     """Show a user's own setting for one channel."""
     user_id = desk.person(call.principal, call.path["user_id"], "see")
-    for row in desk.views.integrations(user_id):
-        if row["channel"] == call.path["channel"]:
-            return Answer(_seen(desk, call.principal, user_id, row), headers={"ETag": views.etag(row)})
-    raise Problem("not-found")
+    row = _own(desk, user_id, call.path["channel"])
+    if row is None:
+        raise Problem("not-found")
+    return Answer(_seen(desk, row), headers={"ETag": views.etag(row)})
 
 
 def create(desk: Desk, call: Call) -> Answer:
@@ -56,7 +56,11 @@ def create(desk: Desk, call: Call) -> Answer:
 
 
 def put(desk: Desk, call: Call) -> Answer:
-    """Store a setting for a channel, instead of the one before; with `If-Match`, only instead of that one."""
+    """
+    Store a setting for a channel, instead of the one before; with `If-Match`, only instead of that one.
+
+    A URL that is sent as it is shown, shortened, stays what it is.
+    """
     return _put(desk, call, call.path["channel"])
 
 
@@ -72,14 +76,14 @@ def delete(desk: Desk, call: Call) -> Answer:
 def effective(desk: Desk, call: Call) -> Answer:
     """Show what is in force for a user: their own settings over the defaults, and with `explain` which is which."""
     user_id = desk.person(call.principal, call.path["user_id"], "see")
-    return _effective(desk, call.principal, user_id, explain=call.query.explain)
+    return _effective(desk, user_id, explain=call.query.explain)
 
 
 def reset(desk: Desk, call: Call) -> Answer:
     """Forget all of a user's own settings."""
     user_id = desk.person(call.principal, call.path["user_id"], "change")
     desk.views.delete_integrations(user_id)
-    return _effective(desk, call.principal, user_id, explain=False)
+    return _effective(desk, user_id, explain=False)
 
 
 def _put(desk: Desk, call: Call, channel: str) -> Answer:
@@ -90,7 +94,7 @@ def _put(desk: Desk, call: Call, channel: str) -> Answer:
     wanted = call.body
     bodies.unlocked(default, wanted)
     values = wanted.model_dump(include={"enabled", "rank", "level", "patience_seconds"})
-    values["config"] = bodies.config(default, wanted)
+    values["config"] = _whole(default, bodies.config(default, wanted), _own(desk, user_id, channel))
     has_url = "url" in default.address.values() and bool(values["config"])
     given = None
     if has_url:  # asked before anything is stored: who refuses leaves no trace
@@ -102,40 +106,61 @@ def _put(desk: Desk, call: Call, channel: str) -> Answer:
     is_new = row.pop("is_new")
     if has_url:
         webhooks.begin(desk, row["id"], channel, given, is_other=True)
-    shown = views.plain(row)
+    shown = views.plain(row) if is_new else _seen(desk, row)
     if is_new and "signature" in default.options:
         shown |= webhooks.secrets(desk, str(row["id"]))
     return Answer(shown, 201 if is_new else 200, {"ETag": views.etag(row)})
 
 
-def _effective(desk: Desk, who: Principal, user_id: UUID, *, explain: bool) -> Answer:
+def _own(desk: Desk, user_id: UUID, channel: str) -> Mapping[str, Any] | None:
+    return next((row for row in desk.views.integrations(user_id) if row["channel"] == channel), None)
+
+
+def _effective(desk: Desk, user_id: UUID, *, explain: bool) -> Answer:
     with desk.unwalled():  # suppressions are nobody's own
         overrides, _ = inputs(desk.users.plan_inputs(user_id))
-    items = [_seen(desk, who, user_id, one) for one in in_force(desk.defaults(), overrides)]
+    items = [_seen(desk, one) for one in in_force(desk.defaults(), overrides)]
     if not explain:
         items = [{name: value for name, value in one.items() if name != "origin"} for one in items]
     return Answer({"items": items})
 
 
-def _seen(desk: Desk, who: Principal, user_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+def _seen(desk: Desk, row: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Give a setting as the caller may see it: who may not change it sees of a URL only where it leads.
+    Give a setting as it is shown: of a URL where it leads, and its end, by which its owner knows it.
 
-    Whoever knows the URL of a receiver can post there: it is its owner's secret.
+    Whoever has the URL of a receiver can post there: it is shown whole once, like a key.
     """
     shown: dict[str, Any] = views.plain(row)
-    is_named = who.scopes is not None and "settings:write" in who.scopes
-    if access.may(who, "change", {"user_id": user_id}) and (who.actor_id is None or is_named):
-        return shown
-    urls = {name for name, kind in desk.defaults().channels[row["channel"]].address.items() if kind == "url"}
-    config = {name: _place(value) if name in urls else value for name, value in shown["config"].items()}
-    return {**shown, "config": config}
+    default = desk.defaults().channels.get(row["channel"])
+    if default is None:  # there is no such channel any more
+        return {**shown, "config": {}}
+    urls = _urls(default)
+    return {**shown, "config": {name: _short(one) if name in urls else one for name, one in shown["config"].items()}}
 
 
-def _place(url: str) -> str:
-    """Give scheme and host of a URL."""
+def _whole(default: Default, config: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Put what is kept in the place of a URL that came as it is shown. Raises Problem for what was never shown."""
+    kept = before["config"] if before else {}
+    found = dict(config)
+    for name in _urls(default) & config.keys():
+        if name in kept and config[name] == _short(kept[name]):
+            found[name] = kept[name]
+        elif LEFT_OUT in config[name]:
+            said = "it is shortened: give it whole, or as it is shown now"
+            raise Problem("invalid", errors=[{"pointer": f"/config/{name}", "detail": said}])
+    return found
+
+
+def _urls(default: Default) -> set[str]:
+    return {name for name, kind in default.address.items() if kind == "url"}
+
+
+def _short(url: str) -> str:
+    """Give scheme and host of a URL, and its last signs when they are few of many."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}/…"
+    door = f"{parts.scheme}://{parts.netloc}/"
+    return door + LEFT_OUT + (url[-4:] if len(url) - len(door) >= 16 else "")
 
 
 def _default(default: Default) -> dict[str, Any]:

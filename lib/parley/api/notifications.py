@@ -2,13 +2,17 @@
 /notifications/ses: what Amazon says became of our mails, by SNS.
 
 Nothing is believed that is not signed by a certificate of SNS's, for a topic that is ours. Bounces for good and
-complaints are never written to again. SNS repeats what is not answered with 2xx, so that only trouble of ours is a 503.
+complaints are never written to again. SNS repeats what is answered with 5xx, by itself three times in a minute, and
+may take a 4xx for the last word: trouble of ours, and too many at once, are a 503, and only what is not ours is a 403.
+
+Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 """
 
 import logging
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from parley.api.strangers import Strangers
 from parley.channels import sns_notice
 from parley.channels.sns_notice import Fate, Notice, NotOurs
 from parley.errors import Unavailable
@@ -16,6 +20,7 @@ from parley.errors import Unavailable
 log = logging.getLogger("parley.notifications")
 
 PATH = "/notifications/ses"
+TIMES = 10  # as often as anybody else: one address of SNS's tells of all mails
 
 
 class Store(Protocol):
@@ -84,14 +89,16 @@ class Notices:
             raise NotOurs("a signature that is none") from None
 
 
-def view(notices: Notices) -> Callable[[], tuple[str, int]]:
+def view(notices: Notices, strangers: Strangers | None) -> Callable[[], tuple[str, int]]:
     """Give the Flask view."""
+    limit = strangers.wider(TIMES) if strangers else None
 
     def post() -> tuple[str, int]:
         import flask
 
-        if (flask.request.content_length or 0) > sns_notice.LARGEST:
-            return "", 413
+        if limit and (taken := limit.take(flask.request)) and not taken[0]:
+            return "", 503
+        flask.request.max_content_length = sns_notice.LARGEST
         return "", notices(flask.request.get_data())
 
     return post

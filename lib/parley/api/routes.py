@@ -94,6 +94,10 @@ class Api:
 
     def __call__(self, request: flask.Request) -> Any:
         """Answer at `/`: the page on which people ask, and nothing for others."""
+        try:
+            self._stranger()
+        except Problem as problem:
+            return _problem(problem)
         if request.method not in ("GET", "HEAD"):
             return _problem(Problem("not-found"))
         return _response(pages.document("chat.html"))
@@ -118,7 +122,9 @@ class Api:
                 provide_automatic_options=False,
             )  # fmt: skip
         if notices := self.desk.rules.notices:
-            app.add_url_rule(notifications.PATH, notifications.PATH, notifications.view(notices), methods=["POST"])
+            app.add_url_rule(
+                notifications.PATH, notifications.PATH, notifications.view(notices, self._strangers), methods=["POST"]
+            )
         app.after_request(_finished)
         cors.add(app, self.desk.rules.origins)
 
@@ -164,11 +170,14 @@ class Api:
             self._count(self._limits, *self._limits.take(f"user:{who.caller}"))
         if route.roles is not None and who.role not in route.roles:
             raise Problem("forbidden")
-        if who.actor_id and who.scopes is None and route.scope in NAMED:
-            raise Problem("forbidden", detail=f"To do that for somebody else, a key needs the scope {route.scope}.")
         if not who.may(route.scope):
             raise Problem("forbidden", detail=f"This key lacks the scope {route.scope}.")
-        return who
+        named = flask.request.headers.get("Parley-User")
+        if named is None:
+            return who
+        if who.scopes is None and route.scope in NAMED:
+            raise Problem("forbidden", detail=f"To do that for somebody else, a key needs the scope {route.scope}.")
+        return self._doorkeeper.acting_for(who, bodies.address(named))  # last: it makes a user whom nobody knew
 
     def _stranger(self) -> None:
         """Count a call of somebody whom nobody knows. Raises Problem."""

@@ -37,6 +37,11 @@ class Strangers:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def wider(self, times: int) -> "Strangers":
+        """Give buckets of their own, for those who may call so many times as often."""
+        more = {"per_minute": self.per_minute * times, "burst": self.burst * times}
+        return Strangers(map(str, self._proxies), **more, clock=self._clock)
+
     def take(self, request: flask.Request) -> tuple[bool, float] | None:
         """Take one call of whoever this is. Gives whether it was there, and how many are left; None: not counted."""
         if not self._proxies:
