@@ -80,7 +80,7 @@ def python_with(folder: Path, version: str) -> Path:
             raise SystemExit(f"there is no Python {version} here, and uv can fetch none")
         _run(uv, "venv", "--quiet", "--python", base, fresh)
         python = fresh / "bin" / "python"
-        options = ("--quiet", "--require-hashes", "--python", python)
+        options = ("--quiet", "--require-hashes", "--no-deps", "--python", python)
         _run(uv, "pip", "install", *options, "-r", folder / "requirements.txt")
         (fresh / ".complete").touch()
         try:

@@ -5,7 +5,8 @@ Pin everything: one lock for all, and for each function the part of it that it i
     python -m devkit.lock --upgrade  … with the newest versions that the requirements allow
 
 `requirements.lock` has the hashes of everything; what is staged for a function is the part of it that its
-`constraints.txt` names. The root's begins with what the root function installs, then has what only the tests need.
+`constraints.txt` names, without what `left_out.txt` takes away. The root's begins with what the root function installs,
+then has what only laptops, and what only the tests need.
 """
 
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "# Every version that is installed: made by `make lock`.\ncloudevents<2\n"
+LAPTOPS = "# What no image needs:\n"
 TESTS = "# What only the tests need:\n"
+IMAGES = ("--override", str(ROOT / "lib" / "devkit" / "left_out.txt"))
 COMPILE = ("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-version", "3.12")
 
 
@@ -28,7 +31,7 @@ def compiled(inputs: list[Path], constraints: Path | None, *options: str) -> str
 
 def pinned(constraints: Path) -> list[str]:
     """Give the packages of a constraints.txt that a function installs."""
-    text = constraints.read_text(encoding="utf-8").split(TESTS)[0]
+    text = constraints.read_text(encoding="utf-8").split(LAPTOPS)[0]
     return [line.split("==")[0] for line in text.splitlines() if "==" in line]
 
 
@@ -50,16 +53,21 @@ def main(arguments: list[str]) -> None:
     own, both = [ROOT / "requirements.txt"], [ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"]
     everything = compiled(both, None if "--upgrade" in arguments else constraints)
     constraints.write_text(HEAD + everything, encoding="utf-8")
-    ours = compiled(own, constraints)
-    others = [line for line in everything.splitlines(keepends=True) if line not in ours.splitlines(keepends=True)]
-    constraints.write_text(HEAD + ours + TESTS + "".join(others), encoding="utf-8")
+    images, ours = compiled(own, constraints, *IMAGES), compiled(own, constraints)
+    parts = [images, LAPTOPS, _without(ours, images), TESTS, _without(everything, ours)]
+    constraints.write_text(HEAD + "".join(parts), encoding="utf-8")
     hashes = compiled(both, constraints, "--generate-hashes")
     lock.write_text(
         "# The hashes of every version that is installed: made by `make lock`.\n" + hashes, encoding="utf-8"
     )
     for requirements in sorted((ROOT / "functions").glob("*/requirements.txt")):
         part = requirements.with_name("constraints.txt")
-        part.write_text(HEAD + compiled([requirements], constraints), encoding="utf-8")
+        part.write_text(HEAD + compiled([requirements], constraints, *IMAGES), encoding="utf-8")
+
+
+def _without(text: str, other: str) -> str:
+    lines = other.splitlines(keepends=True)
+    return "".join(line for line in text.splitlines(keepends=True) if line not in lines)
 
 
 if __name__ == "__main__":

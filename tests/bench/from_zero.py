@@ -50,7 +50,7 @@ class Activator:
         self._name, self._env, self._pod = name, env, pod
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        [self._port] = host.free_ports(1)
+        self._port = 0
         self.server = LocalServer(self._answer)
         self.server.start()
 
@@ -67,6 +67,7 @@ class Activator:
             if self._process:
                 return
             time.sleep(self._pod)  # a pod is scheduled, its image is there, its network is made
+            [self._port] = host.free_ports(1)  # now: one that waits for its pod is taken by somebody's connection
             env = {**self._env, "PORT": str(self._port)}
             folder = ROOT / "functions" / self._name
             self._process = subprocess.Popen(starting.SERVE, cwd=folder, env=env, stdout=subprocess.DEVNULL)

