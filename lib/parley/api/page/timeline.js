@@ -34,7 +34,7 @@ export async function timeline(place, { id, stops }) {
 async function deliveries(id) {
   const { items, explained } = await get(`/requests/${id}/deliveries`);
   return [items.length ? items.map(delivery) : h("p.quiet.small.pad", "None: the answer is fetched, or there is none yet."),
-    explained.length ? h("ul.why", explained.map((one) => h("li", h("b", one.channel), " ", one.says))) : null];
+    explained.length ? h("ul.why", explained.map((one) => h("li", one.says))) : null];
 }
 
 function facts(found) {
