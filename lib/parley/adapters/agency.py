@@ -54,10 +54,8 @@ class Agency:
         self._settings = settings
         self._agents = configured.agents
         self._toolbox = configured.tools
-        prices, limit = (
-            prices_of(settings.model_prices),
-            limit_of(settings.budget_tokens_per_day, settings.budget_cost_per_day),
-        )
+        prices = prices_of(settings.model_prices)
+        limit = limit_of(settings.budget_tokens_per_day, settings.budget_cost_per_day)
         self._budget = Budget(limit, prices, settings.llama_stack_model)
         self._server = Server(
             settings.llama_stack_url, settings.llama_stack_model, settings.llama_stack_api_key, prices=prices

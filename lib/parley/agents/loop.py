@@ -81,11 +81,8 @@ class Answer:
         """Read it back from the journal."""
         call = Call(**output["call"]) if output.get("call") else None
         more = tuple(Call(**one) for one in output.get("more", ()))
-        said, tainted = (
-            (output["text"], tuple(output["citations"]), output["hand_over_to"]),
-            output.get("tainted", False),
-        )
-        return cls(*said, call, tainted, more=more)
+        citations = tuple(output["citations"])
+        return cls(output["text"], citations, output["hand_over_to"], call, output.get("tainted", False), more=more)
 
 
 @dataclass(frozen=True)
