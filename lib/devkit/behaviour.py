@@ -9,7 +9,7 @@ A rule looks at nothing but the prompt, so whoever asks twice, or goes on after 
     seen: REGEX         anything in the prompt
     after: [NAME, …]    the functions called since, exactly; `[]`: none yet
     then, one of
-    say: TEXT           with $0, $1 … of `seen` or `asked`
+    say: TEXT           with $0: what `seen`, else `asked`, has found
     call: NAME          with `arguments`; a value {found: REGEX} is looked up in the results of functions
     calls: [{call: NAME, arguments: …}, …]   several at once
     fail: STATUS        an HTTP status
@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from devkit.model import Broken, Call, Said
+from devkit.model import Broken, Call, Said, text_of
 
 Rule = Mapping[str, Any]
 
@@ -69,7 +69,7 @@ class Prompt:
 
     def fits(self, rule: Rule) -> str | None:
         """Give what its pattern found, None when it does not fit."""
-        if rule.get("offered", next(iter(self.offered), None)) not in self.offered and "offered" in rule:
+        if "offered" in rule and rule["offered"] not in self.offered:
             return None
         if rule.get("missing") in self.offered or ("after" in rule and list(rule["after"]) != self.called):
             return None
@@ -88,12 +88,6 @@ class Prompt:
             match = re.search(value["found"], self.results)
             return match[0] if match else "nothing"
         return value
-
-
-def text_of(message: Mapping[str, Any]) -> str:
-    """Give the text of a message, whatever its parts."""
-    content = message.get("content") or ""
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
 DESK = "service-desk__"

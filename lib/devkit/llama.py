@@ -10,7 +10,6 @@ It runs in an environment of its own (half a gigabyte, made once by `lib/devkit/
 
 import argparse
 import os
-import socket
 import subprocess
 import time
 from contextlib import ExitStack, suppress
@@ -23,6 +22,7 @@ import yaml
 
 from devkit.embedding import MODELS
 from devkit.model import NAME, ScriptedModel
+from standalone.host import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ class LlamaStack:
     model = f"model/{NAME}"
 
     def __init__(self, model_url: str, folder: Path, *, port: int = 0, patience: float = 120) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "llama-stack.log"
         self._folder = folder
@@ -165,12 +165,6 @@ def main() -> None:
 
 def _provider(name: str, kind: str, **config: Any) -> dict[str, Any]:
     return {"provider_id": name, "provider_type": kind, "config": config}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".build" / "minilm"
-DIMENSION = 384
 LONGEST = 256  # tokens that the model reads
 HEADS, LAYERS = 12, 6
 

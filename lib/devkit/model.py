@@ -23,7 +23,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,14 +169,15 @@ Brain = Callable[[list[dict[str, Any]], list[dict[str, Any]]], Said | Broken]
 def _unscripted(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Said:
     """Hand over when that is possible; else say the first source word for word."""
     names = [tool["function"]["name"] for tool in tools]
-    seen = "\n".join(_text(message) for message in messages)
+    seen = "\n".join(text_of(message) for message in messages)
     source = re.search(r'<source number="1"[^>]*>\n(.*?)\n</source>', seen, re.DOTALL)
     if source:
         return Said(f"{source[1]} [1]")
     return Said(calls=(Call(names[0]),)) if names else Said("I do not know.")
 
 
-def _text(message: dict[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
+    """Give the text of a message, whatever its parts."""
     content = message.get("content") or ""
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 

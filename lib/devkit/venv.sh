@@ -17,9 +17,9 @@ fi
 
 say() { printf '\033[2m· %s\033[0m\n' "$*" >&2; }
 
-wanted=$(cat constraints.txt "$@" | cksum)
-# What is installed for the tests serves for running, too.
-if [ -x $venv/bin/python ] && [ -f $stamp ] && grep -qxF "$* $wanted" $stamp; then
+# Each file that is installed, under these constraints: what is installed for the tests serves for running, too.
+wanted=$(for file in "$@"; do printf '%s %s\n' "$file" "$(cat constraints.txt "$file" | cksum)"; done)
+if [ -x $venv/bin/python ] && [ -f $stamp ] && [ -z "$(printf '%s\n' "$wanted" | grep -vxF -f $stamp)" ]; then
     exit 0
 fi
 
@@ -46,4 +46,4 @@ cat >$venv/bin/parley <<END
 PYTHONPATH='$root/lib' exec '$root/$venv/bin/python' -m parley.cli "\$@"
 END
 chmod +x $venv/bin/parley
-printf '%s\n' "$* $wanted" >>$stamp
+printf '%s\n' "$wanted" >$stamp

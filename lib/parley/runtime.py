@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from parley import config, envelope, logs, telemetry
 from parley.errors import Malformed, Rejected, Unavailable
@@ -31,20 +31,15 @@ EMPTY: Response = ("", 202)
 leaving = threading.Event()  # the process was told to end: what takes long goes on elsewhere
 
 
-class Handler(Protocol):
-    """What `build` gives: takes the contract, gives the event that follows, or nothing."""
-
-    def __call__(self, message: Any, /) -> Any: ...
-
-
 class Function:
     """
     One function of Parley, built on its first use from the environment.
 
     `takes` is the contract (a pydantic model with TYPE) or a tuple of several, or None for a function that takes any
     event whole.
-    `build(config)` makes the handler; it may open nothing yet. A handler may have `ready()`, which raises Unavailable
-    while it cannot work, `routes(app)`, which adds paths to the Flask app, and `close()`.
+    `build(config)` makes the handler, which takes the contract and gives the event that follows, or nothing; it may
+    open nothing yet. A handler may have `ready()`, which raises Unavailable while it cannot work, `routes(app)`, which
+    adds paths to the Flask app, and `close()`.
     """
 
     def __init__(

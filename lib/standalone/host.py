@@ -23,8 +23,6 @@ from parley.errors import Misconfigured, Unavailable
 from parley.runtime import Function
 from standalone.threads import uninterrupted
 
-PUBLIC = {"slack-ingest": "/slack", "request-api": "/api"}
-
 
 def names(root: Path) -> list[str]:
     """Give the functions of the project: the folders with a func.py."""

@@ -55,7 +55,6 @@ class Phrases(Strict):
     refused: Text = "I cannot help with that."
     started_over: Text = "We start over. What can I help you with?"
     escalated: Text = "I have passed this on to a person, with what we said so far. They will get back to you."
-    no_person: Text = "I cannot reach a person from here."
     start_over: tuple[Line, ...] = ("start over", "start again", "new conversation", "/reset", "/new")
     person: tuple[Line, ...] = ("talk to a person", "talk to a human", "i want a human", "i want a person", "/person")
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
@@ -34,19 +33,6 @@ def _clean(text: str) -> str:
     return text
 
 
-def _web(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        has_host = False
-    if not has_host or not url.isprintable():
-        raise ValueError("is no URL of a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name")
-    return url
-
-
 Clean = Annotated[str, AfterValidator(_clean), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 # Patterns as JSON Schema, Python and pydantic all read them: `\s` means something else to each.
 _GAPS = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
@@ -54,8 +40,6 @@ _SEEN = re.compile(f"[^{_GAPS}]")
 _EMAIL = rf'^[^{_GAPS}@<>,;:"()\\]{{1,64}}@[^{_GAPS}@<>,;:"()\\]{{1,189}}$'
 
 Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
-Url = Annotated[str, StringConstraints(max_length=2000, pattern=rf"^https?://[^{_GAPS}]+$"), AfterValidator(_web)]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 Content = Annotated[
     str,
     AfterValidator(_content),

@@ -79,7 +79,6 @@ class Route:
     headers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     name: str = ""
-    may_be_hidden: bool = False  # a foreign id on it is a 404
     again: Again | None = None  # it takes an Idempotency-Key (once.py)
 
     @property

@@ -37,12 +37,6 @@ select %(new)s, user_id, conversation, title, metadata, now() + make_interval(se
 -- name: close_session
 update sessions set status = 'closed', version = version + 1, updated_at = now() where id = %(id)s
 
--- name: running_in_session
-select id from requests where session_id = %(id)s and state in ('running', 'requires_action') limit 1
-
--- name: waiting_in_session
-select id from requests where session_id = %(id)s and state = 'queued' order by seq
-
 -- name: list_messages
 -- A place: two for each request, the question before the answer.
 select seq, role, content, agent, request_id, created_at, place

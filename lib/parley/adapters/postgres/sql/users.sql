@@ -2,9 +2,6 @@
 -- Who this is, when we have met.
 select user_id from user_identities where kind = %(kind)s and value = %(value)s
 
--- name: user_by_email
-select id from users where email = %(email)s
-
 -- name: user_identity
 select email, groups from users where id = %(user_id)s
 
