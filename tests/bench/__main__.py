@@ -97,11 +97,15 @@ def turns(folder: Path, runs: int, seconds: float) -> dict[str, Any]:
         {
             "clients": group[0].clients,
             "turns_per_second": [one.rate for one in group],
+            "cpu_ms": [(one.ours, one.postgres) for one in group],
             "failed": sum(o.failed for o in group),
         }
         for group in loads
     ]
-    found["a_process_each"] = [one.rate for one in apart]
+    found["a_process_each"] = {
+        "turns_per_second": [one.rate for one in apart],
+        "cpu_ms": [(one.ours, one.postgres) for one in apart],
+    }
     return found
 
 
@@ -133,7 +137,7 @@ def _show_turns(
     found: dict[str, Any], loads: list[list[turning.Load]], apart: list[turning.Load], alone: list[protocol.Rate]
 ) -> None:
     table = Table(title="Whole turns, all functions in one process where nothing else is said", title_justify="left")
-    for name in ("", "median (lowest … highest)", "p50 ms", "p99 ms", "failed"):
+    for name in ("", "median (lowest … highest)", "p50 ms", "p99 ms", "failed", "CPU ms: ours", "PostgreSQL"):
         table.add_column(name, justify="left" if not name else "right")
     table.add_row(
         "Slack: event → posted", "", f"{found['slack_ms']['p50']:.0f}", f"{found['slack_ms']['p99']:.0f}", "0"
@@ -143,18 +147,24 @@ def _show_turns(
         rates = _spread([one.rate for one in group])
         failed = sum(one.failed for one in group)
         label = f"HTTP, {group[0].clients} clients{how}: turns/s"
-        table.add_row(label, rates, f"{_at(latencies, 0.5):.0f}", f"{_at(latencies, 0.99):.0f}", str(failed))
-    table.add_row("the protocol alone, 4 threads: turns/s", _spread([one.turns for one in alone]), "", "", "0")
+        table.add_row(
+            label, rates, f"{_at(latencies, 0.5):.0f}", f"{_at(latencies, 0.99):.0f}", str(failed), *_cpu(group)
+        )
     table.add_row(
-        "transactions per turn, alone", f"{statistics.median(one.transactions for one in alone):.1f}", "", "", ""
+        "the protocol alone, 4 threads: turns/s", _spread([one.turns for one in alone]), "", "", "0", *_cpu(alone)
     )
-    table.add_row("statements per turn, alone", f"{statistics.median(one.statements for one in alone):.1f}", "", "", "")
-    table.add_row(
-        "round trips per turn, alone", f"{statistics.median(one.round_trips for one in alone):.1f}", "", "", ""
-    )
-    table.add_row("events per turn (Slack)", f"{found['events_per_turn']:.2f}", "", "", "")
-    table.add_row("deliveries per turn (Slack)", f"{found['deliveries_per_turn']:.2f}", "", "", "")
+    table.add_row("transactions per turn, alone", f"{statistics.median(one.transactions for one in alone):.1f}")
+    table.add_row("statements per turn, alone", f"{statistics.median(one.statements for one in alone):.1f}")
+    table.add_row("round trips per turn, alone", f"{statistics.median(one.round_trips for one in alone):.1f}")
+    table.add_row("events per turn (Slack)", f"{found['events_per_turn']:.2f}")
+    table.add_row("deliveries per turn (Slack)", f"{found['deliveries_per_turn']:.2f}")
     console.print(table)
+
+
+def _cpu(group: Sequence[turning.Load] | Sequence[protocol.Rate]) -> tuple[str, str]:
+    """Say what a turn takes of the processors: it depends less than a rate on whatever else they do."""
+    ours, postgres = ([getattr(one, name) for one in group] for name in ("ours", "postgres"))
+    return f"{statistics.median(ours):.1f}", f"{statistics.median(postgres):.1f}"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -1,5 +1,6 @@
 """The protocol alone: complete durable turns, with a model that takes no time and a channel that takes everything."""
 
+import os
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.waiting import Wait
 
+from bench import cpu
 from parley.adapters.postgres.database import Database
 from parley.adapters.postgres.deliveries import Deliveries
 from parley.adapters.postgres.requests import Requests
@@ -50,12 +52,17 @@ class Instant:
 
 @dataclass(frozen=True)
 class Rate:
-    """Turns per second; for each of them, transactions of PostgreSQL, statements, and times that one waits for them."""
+    """
+    Turns per second; for each of them, transactions of PostgreSQL, statements, times that one waits for them, and
+    milliseconds of CPU, of this process and of the database.
+    """
 
     turns: float
     transactions: float
     statements: float
     round_trips: float
+    ours: float
+    postgres: float
 
 
 WARM = 1.0  # seconds before it is measured: imports, connections, prepared statements
@@ -101,7 +108,10 @@ def rate(url: str, seconds: float, threads: int = 4) -> Rate:
 
     all_work(WARM)
     done.clear()
+    us, server = os.getpid(), cpu.postgres(url)
+    before_us, before_server = cpu.seconds(us), cpu.seconds(server)
     took, count = all_work(seconds), done.total()
+    ours, postgres = cpu.seconds(us) - before_us, cpu.seconds(server) - before_server
     database.close()  # a connection that ends has reported its transactions
     done.clear()
     with _counted(url) as before, _sent() as sent:  # by itself: counting takes time
@@ -109,7 +119,8 @@ def rate(url: str, seconds: float, threads: int = 4) -> Rate:
     database.close()
     after, counted = _transactions(url), done.total()
     return Rate(
-        count / took, (after - before) / counted, sent["statements"] / counted, sent["round trips"] / counted
+        count / took, (after - before) / counted, sent["statements"] / counted, sent["round trips"] / counted,
+        1000 * ours / count, 1000 * postgres / count,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from bench import cpu
 from devkit.installation import Installation
 from devkit.slack import ALICE, BOT_USER, SlackStandIn, deliver
 
@@ -14,12 +15,18 @@ QUESTION = json.dumps({"content": "How old must my laptop be before I can get a 
 
 @dataclass(frozen=True)
 class Load:
-    """One closed loop: turns per second, milliseconds of each turn in order, turns that failed."""
+    """
+    One closed loop: turns per second, milliseconds of each turn in order, turns that failed.
+
+    `ours` and `postgres`: milliseconds of CPU for each turn, of functions with broker, and of the database.
+    """
 
     clients: int
     rate: float
     latencies: list[float]
     failed: int
+    ours: float
+    postgres: float
 
 
 def slack_latencies(parley: Installation, slack: SlackStandIn, count: int) -> list[float]:
@@ -57,13 +64,16 @@ def load(parley: Installation, clients: int, seconds: float) -> Load:
             with lock:
                 (latencies if status == 200 else failed).append((time.perf_counter() - begun) * 1000)  # type: ignore[arg-type]
 
-    begun = time.perf_counter()
+    us, server = parley.facts["pid"], cpu.postgres(parley.database_url)
+    begun, before = time.perf_counter(), (cpu.seconds(us), cpu.seconds(server))
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return Load(clients, len(latencies) / (time.perf_counter() - begun), sorted(latencies), len(failed))
+    took, count = time.perf_counter() - begun, len(latencies)
+    ours, postgres = (1000 * (cpu.seconds(one) - then) for one, then in zip((us, server), before, strict=True))
+    return Load(clients, count / took, sorted(latencies), len(failed), ours / count, postgres / count)
 
 
 def broker_counts(parley: Installation) -> dict[str, int]:
