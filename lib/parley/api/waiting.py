@@ -21,8 +21,8 @@ Look = Callable[[Iterable[UUID]], Versions]
 Read = Callable[[Sequence[tuple[UUID, int]]], Sequence[dict[str, Any]]]
 
 # Seconds between looks, by the time since something happened: many an answer is there in milliseconds.
-_PACE = ((0.2, 0.005), (1.0, 0.02), (5.0, 0.1), (float("inf"), 0.25))
-_TOGETHER = 0.004  # who is due within this time is looked at together
+_PACE = ((0.04, 0.005), (0.2, 0.01), (1.0, 0.02), (5.0, 0.1), (float("inf"), 0.25))
+_TOGETHER = 0.004  # less than any pause: who is due within this time is looked at together
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class _Waiter:
 
 @dataclass(eq=False)
 class _Change(_Waiter):
-    """Waits for a change of the row."""
+    """Waits for a change of the row, which its caller has just seen."""
 
     is_over: Callable[[int, str], bool] = lambda *_: False
     over: bool = False
@@ -93,7 +93,8 @@ class Waiting:
 
         `gone` says that the caller has hung up: nobody is held for whom nobody waits.
         """
-        waiter = _Change(request_id, time.monotonic(), gone, is_over=is_over)
+        now = time.monotonic()
+        waiter = _Change(request_id, now, gone, now + _PACE[0][1], is_over=is_over)
         if not self._enter(waiter):
             return False
         try:
