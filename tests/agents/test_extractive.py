@@ -226,6 +226,24 @@ def test_a_turn_from_greeting_to_answer_needs_no_model(agents, knowledge):
     assert decision.citations[0]["anchor"] == "error-691"
 
 
+def test_whoever_is_handed_over_to_knows_what_was_found(agents, knowledge):
+    """The router has searched the specialist's bases for this question: the answer costs no second search."""
+    asked = []
+
+    class Counted:
+        def search(self, bases, question, limit, *, reader=None):
+            asked.append((*bases, question))
+            return knowledge.search(bases, question, limit, reader=reader)
+
+    engine, conversation = Extractive(agents, Counted()), loop.start(agents, "VPN error 691", (), None)
+
+    while not isinstance(decision := loop.decide(agents, conversation), Reply):
+        conversation = loop.after(agents, conversation, engine.ask(decision.agent, conversation, ignored))
+
+    assert decision.agent == "network"
+    assert sorted(asked) == [("network", "VPN error 691"), ("pay", "VPN error 691")]
+
+
 def test_what_ships_answers_every_question(database):
     """Shipped agents, shipped documents: each question reaches the desk, and the right section answers it."""
     shipped, knowledge = load(ROOT / "config" / "agents"), Shelves(database)

@@ -39,6 +39,7 @@ class Extractive:
     def __init__(self, agents: AgentSet, knowledge: Knowledge) -> None:
         self._agents = agents
         self._knowledge = knowledge
+        self._examples = {agent.name: [_content_words(one) for one in agent.examples] for agent in agents.agents}
 
     def ask(self, agent: Agent, conversation: Conversation, say: Say) -> Answer:
         """Answer as this agent, or hand over."""
@@ -86,7 +87,11 @@ class Extractive:
         before = [said.content for said in conversation.history if said.role == "user"]
         if before and len(_content_words(question)) < SHORT:
             question = f"{question} {before[-1]}"
-        return self._knowledge.search(agent.knowledge, question, 1 + FURTHER, reader=conversation.reader)
+        found: Sequence[Passage] | None = conversation.searched.get((agent.knowledge, question))
+        if found is None:
+            found = self._knowledge.search(agent.knowledge, question, 1 + FURTHER, reader=conversation.reader)
+            conversation.searched[agent.knowledge, question] = found
+        return found
 
     def _by_knowledge(self, target: Agent, conversation: Conversation) -> float:
         passages = self._search(target, conversation) if target.knowledge else ()
@@ -96,7 +101,7 @@ class Extractive:
         asked = _content_words(question)
         if not asked:
             return 0.0
-        return max((len(asked & _content_words(example)) / len(asked) for example in target.examples), default=0.0)
+        return max((len(asked & words) / len(asked) for words in self._examples[target.name]), default=0.0)
 
 
 def _content_words(text: str) -> set[str]:

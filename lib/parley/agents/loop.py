@@ -158,6 +158,7 @@ class Conversation:
     `reader`: the user, who is shown what they may read; None: what everybody may read.
     `attached`: how many files came with the question; `files`: those that were read, in this turn and (`known`, how
     many) before. `is_command`: the user's words were an order to Parley itself; no model is asked.
+    `searched`: what retrieval has found so far, by what it was asked; whoever is handed over to asks the same again.
     """
 
     question: str
@@ -176,6 +177,7 @@ class Conversation:
     attached: int = 0
     files: tuple[Read, ...] = ()
     known: int = 0
+    searched: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 Policy = Callable[[Conversation, Call], AskApproval | Refuse | None]  # who is asked before a call, and what
