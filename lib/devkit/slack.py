@@ -75,11 +75,8 @@ class SlackStandIn(StandIn):
         self._server = LocalServer(self._answer, port)
         self._calls: list[dict[str, Any]] = []
         self._events: dict[str, list[Payload]] = {}
-        self.workspace = self._workspace()
-        self.surfaces = Surfaces(clock, lambda: self.url)
-        self.oauth = OAuth(clock)
-        self.sends_to_sign_in = False  # whoever fetches a file, as without the scope files:read
         self.socket_url = ""  # of a SocketStandIn: what apps.connections.open gives
+        self._begin()
 
     @property
     def url(self) -> str:
@@ -177,8 +174,13 @@ class SlackStandIn(StandIn):
         self.faults.clear()
         self._calls.clear()
         self._events.clear()
+        self._begin()
+
+    def _begin(self) -> None:
         self.workspace = self._workspace()
         self.surfaces = Surfaces(self._clock, lambda: self.url)
+        self.oauth = OAuth(self._clock)
+        self.sends_to_sign_in = False  # whoever fetches a file, as without the scope files:read
 
     def _workspace(self) -> Workspace:
         lines = self._state.read_text().splitlines() if self._state and self._state.exists() else []

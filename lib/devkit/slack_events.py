@@ -4,8 +4,8 @@ Slack's Events API: what Slack POSTs to an app for a message, signed, and sent a
 Sources: https://docs.slack.dev/apis/events-api (envelope, 3 s, three retries, X-Slack-No-Retry)
          https://docs.slack.dev/reference/events/app_mention and …/events/message.im
          https://docs.slack.dev/authentication/verifying-requests-from-slack (signature)
-The 3 s hold for each step of a request (connect, each read), not for its whole. Left out: Socket Mode, switching an
-app off that fails too often, private channels.
+The 3 s hold for each step of a request (connect, each read), not for its whole. Left out: switching an app off that
+fails too often, private channels.
 """
 
 import hashlib

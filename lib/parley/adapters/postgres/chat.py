@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from parley.adapters.postgres.database import Database, Row
+from parley.channels.slack_actions import CHANNELS
 from parley.domain import ids
 
-CHANNELS = ("slack", "email", "sms", "webhook")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _RATINGS = {"good": "up", "bad": "down"}
 

@@ -4,7 +4,7 @@ import { ago, fill, h, icon, toast } from "./dom.js";
 import { call, get, post } from "./api.js";
 
 const LOOKS = { delivered: "good", failed: "bad", expired: "bad", unknown: "warn", parked: "warn", sending: "busy", queued: "busy" };
-const NAMES = { slack: "Slack", email: "E-mail", sms: "Text message", webhook: "Webhook", teams: "Microsoft Teams", test: "Test" };
+const NAMES = { slack: "Slack", email: "E-mail", sms: "Text message", webhook: "Webhook", test: "Test" };
 
 /** Give the tag of a state. */
 export function tag(state, looks = LOOKS) {
@@ -80,7 +80,7 @@ function channel(one, standard, reload) {
     event.preventDefault();
     save();
   } },
-    h("div.head", h("label", { for: id }, NAMES[one.channel] ?? one.channel), h("span.quiet.small", one.rank ? `rank ${one.rank}` : "only when asked for"), isOn),
+    h("div.head", h("label", { for: id }, NAMES[one.channel] ?? standard.name ?? one.channel), h("span.quiet.small", one.rank ? `rank ${one.rank}` : "only when asked for"), isOn),
     one.trouble && h("p.small.warn", one.trouble),
     locked && h("p.small.quiet", one.because),
     Object.values(one.config ?? {}).some((value) => value.includes("…")) && h("p.small.quiet", "The URL is shown shortened; left as it is, it stays."),
