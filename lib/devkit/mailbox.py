@@ -8,25 +8,19 @@ A stand-in for a mail server: real SMTP on 127.0.0.1, by aiosmtpd, that keeps ev
         ...
         assert mail.wait_for(1)[0].message["Subject"] == "Hello"
 
-or as a process that writes each message as a file: `python -m devkit.mailbox --port N --folder DIR`.
-
 True to RFC 5321 (https://www.rfc-editor.org/rfc/rfc5321), enhanced status codes of RFC 3463, STARTTLS of RFC 3207,
 AUTH LOGIN and PLAIN of RFC 4954. Left out: sending on, filtering, bounces, pipelining faults.
 """
 
-import argparse
 import asyncio
 import email
 import email.policy
 import ssl
-import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
@@ -60,16 +54,12 @@ class Mailbox:
     `connections` counts them. With `tls` it has a certificate of an authority of its own; `authority` holds it as PEM.
     """
 
-    def __init__(
-        self, port: int = 0, *, tls: Tls = "none", users: Mapping[str, str] | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, *, tls: Tls = "none", users: Mapping[str, str] | None = None) -> None:
         self.authority = b""
         self.connections = 0
         self._open: list[SMTP] = []
-        self._port = port
         self._tls = tls
         self._users = dict(users or {})
-        self._folder = folder
         self._context = self._certified() if tls != "none" else None
         self._mails: list[Mail] = []
         self._refused: dict[str, str] = {}
@@ -179,9 +169,6 @@ class Mailbox:
         encrypted = self._tls == "smtps" or session.ssl is not None
         recipients = tuple(envelope.rcpt_tos)
         self._mails.append(Mail(envelope.mail_from or "", recipients, message, raw, encrypted, login))
-        if self._folder:
-            head = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(recipients)}\r\n"
-            (self._folder / f"{len(self._mails):05d}.eml").write_bytes(head.encode() + raw)
         self._changed.notify_all()
 
     def _authenticate(
@@ -207,7 +194,7 @@ class Mailbox:
 
     async def _listen(self) -> asyncio.Server:
         context = self._context if self._tls == "smtps" else None
-        return await self._loop.create_server(self._protocol, self.host, self._port, ssl=context)
+        return await self._loop.create_server(self._protocol, self.host, 0, ssl=context)
 
     async def _close(self) -> None:
         assert self._server
@@ -225,24 +212,3 @@ class Mailbox:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert(self.host, "localhost").configure_cert(context)
         return context
-
-
-def main() -> None:
-    """Run as a process: `--port N`, `--folder DIR`."""
-    parser = argparse.ArgumentParser(prog="devkit.mailbox", description="A mail server that keeps every message.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="where each message is written; a new folder if not given")
-    options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="mailbox-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    with Mailbox(options.port, folder=folder) as mail:
-        sys.stdout.write(f"listening on {mail.url}, writing to {folder}\n")
-        sys.stdout.flush()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()

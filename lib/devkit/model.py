@@ -6,8 +6,8 @@ A stand-in for a large language model: it says what it is told, over the wire fo
         ...
         assert model.asked[0]["messages"][-1]["content"] == "…"
 
-or as a process, with no script: `python -m devkit.model --port N`. It then answers with the first source that the
-prompt offers, or hands over when it can; that is no intelligence, and enough to see a whole installation work.
+Without a script it answers with the first source that the prompt offers, or hands over when it can; that is no
+intelligence, and enough to see a whole installation work.
 
 It also takes the Responses API (`devkit.responses`), so that agent-turn can be pointed at it without a Llama Stack.
 
@@ -16,7 +16,6 @@ https://platform.openai.com/docs/api-reference/embeddings (synthetic ones: `devk
 Left out: everything that needs a model to be clever, more than one choice.
 """
 
-import argparse
 import json
 import re
 import threading
@@ -64,14 +63,14 @@ class Broken:
 class ScriptedModel(StandIn):
     """Says its lines in order; without any left, what it can see from the prompt."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.embedded: list[dict[str, Any]] = []
         self._lines: deque[Said | Broken] = deque()
         self._brain: Brain = _unscripted
         self._on_asked: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        self._server = LocalServer(self._answer, port)
+        self._server = LocalServer(self._answer)
 
     @property
     def url(self) -> str:
@@ -95,10 +94,6 @@ class ScriptedModel(StandIn):
             self._lines.clear()
             self.asked.clear()
             self.embedded.clear()
-
-    def serve(self) -> None:
-        """Be a process of its own."""
-        self._server.serve()
 
     def _answer(self, request: Request) -> Reply:
         if request.method == "GET" and request.path == "/v1/models":
@@ -236,14 +231,3 @@ def _usage(said: Said) -> dict[str, int]:
 
 def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Reply:
     return as_json({"error": {"message": why, "type": "scripted", "param": None, "code": None}}, status, headers)
-
-
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(prog="model")
-    parser.add_argument("--port", type=int, default=0)
-    ScriptedModel(parser.parse_args().port).serve()
-
-
-if __name__ == "__main__":
-    main()

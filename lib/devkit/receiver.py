@@ -6,25 +6,20 @@ A stand-in for the server of somebody who receives webhooks.
         ...
         assert hook.wait_for(3)[-1].verdict == "valid"
 
-or as a process: `python -m devkit.receiver --port N --secret whsec_…`, read by GET `/_control/requests`, told by POST
-`/_control/answers` (a list of the fields of Reply, `body` as text) and `/_control/reset`.
-
 Signatures are judged by the official package of Standard Webhooks
 (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md), by this machine's clock.
 Left out: TLS, asymmetric signatures (v1a), the handshake of CloudEvents beyond recording it.
 """
 
-import argparse
 import json
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from devkit.serving import LocalServer, Reply, Request, StandIn, as_json
+from devkit.serving import LocalServer, Reply, Request, StandIn
 
 
 @dataclass(frozen=True)
@@ -80,10 +75,6 @@ class WebhookReceiver(StandIn):
         """http://127.0.0.1:port."""
         return self._server.url
 
-    def serve(self) -> None:
-        """Be a process of its own until it is ended."""
-        self._server.serve()
-
     def answer(self, *replies: Reply) -> None:
         """Answer the next requests so, in this order; those after them with 200."""
         with self._changed:
@@ -101,15 +92,7 @@ class WebhookReceiver(StandIn):
                 return list(self._received)
             raise TimeoutError(f"{len(self._received)} of {count} requests after {timeout} s")
 
-    def reset(self) -> None:
-        """Forget what came and what to answer."""
-        with self._changed:
-            self._received.clear()
-            self._answers.clear()
-
     def _take(self, request: Request) -> Reply:
-        if request.path.startswith("/_control/"):
-            return self._control(request)
         with self._changed:
             number, verdict = len(self._received), self._verdict(request)
             path = f"{request.path}?{request.query}" if request.query else request.path
@@ -133,30 +116,3 @@ class WebhookReceiver(StandIn):
         except (WebhookVerificationError, ValueError) as error:
             return f"invalid: {error}"
         return "valid"
-
-    def _control(self, request: Request) -> Reply:
-        match request.method, request.path.removeprefix("/_control/"):
-            case "GET", "requests":
-                shown = [{**asdict(r), "body": r.body.decode("utf-8", "replace")} for r in self.requests()]
-                return as_json({"requests": shown})
-            case "POST", "answers":
-                told = json.loads(request.body)
-                self.answer(*(Reply(**{**reply, "body": reply.get("body", "").encode()}) for reply in told))
-            case "POST", "reset":
-                self.reset()
-            case _:
-                return Reply(404)
-        return as_json({})
-
-
-def main() -> None:
-    """Run as a process: `--port N`, `--secret whsec_…`."""
-    parser = argparse.ArgumentParser(prog="devkit.receiver", description="A stand-in for a receiver of webhooks.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--secret")
-    options = parser.parse_args(sys.argv[1:])
-    WebhookReceiver(options.secret, options.port).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -101,16 +101,6 @@ class LocalServer:
     ) -> None:
         self.stop()
 
-    def serve(self) -> None:
-        """Be a process of its own: say where, then serve until it is ended."""
-        with self:
-            sys.stdout.write(f"listening on {self.url}\n")
-            sys.stdout.flush()
-            try:
-                self.stopping.wait()
-            except KeyboardInterrupt:
-                return
-
 
 class StandIn:
     """What answers by a server of its own, `_server`, for as long as a `with` lasts."""

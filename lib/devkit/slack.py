@@ -7,25 +7,13 @@ A stand-in for Slack: its Web API over HTTP, and the people who write to the app
         for payload in slack.events_for(ts):
             deliver(app_url, payload, slack.signing_secret)
 
-or as a process, which keeps its messages over a restart when it has a state file:
-
-    python -m devkit.slack --port 8099 --state /tmp/slack.jsonl
-
 True to https://docs.slack.dev/apis/web-api and the pages named in the modules slack_*.py, which also say what each
 leaves out. As a whole it leaves out: scopes, several workspaces, TLS. Files are served under
 /files-pri/, as Slack does: who brings no token that opens is sent to a page to sign in.
-
-`/_control/` serves tests in other processes: GET `messages`, `calls`; POST `faults` (the fields of Fault, one object or
-a list), `users`, `channels` (the arguments of Workspace.add_user, add_channel), `say` (those of SlackStandIn.say;
-answers `ts` and `events`), `pace` (`seconds`), `reset`. A wrong control request is answered with 400 and the reason.
 """
 
-import argparse
-import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from devkit import slack_methods
@@ -54,29 +42,25 @@ __all__ = [
 
 
 class SlackStandIn(StandIn):
-    """One workspace behind one server. `state` is a file that what is said is kept in, and taken up again from."""
+    """One workspace behind one server."""
 
     signing_secret = "stand-in-signing-secret"  # noqa: S105 - signs nothing but tests
     app_token = "xapp-stand-in"  # noqa: S105 - opens nothing but this stand-in
 
     def __init__(
-        self,
-        port: int = 0,
-        *,
-        token: str = TOKEN,
-        state: Path | None = None,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, *, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.token = token
+        self.token = TOKEN
         self.faults = Faults(monotonic)
         self._clock = clock
-        self._state = state
-        self._server = LocalServer(self._answer, port)
+        self._server = LocalServer(self._answer)
         self._calls: list[dict[str, Any]] = []
         self._events: dict[str, list[Payload]] = {}
+        self.workspace = Workspace(clock)
+        self.surfaces = Surfaces(clock, lambda: self.url)
+        self.oauth = OAuth(clock)
+        self.sends_to_sign_in = False  # whoever fetches a file, as without the scope files:read
         self.socket_url = ""  # of a SocketStandIn: what apps.connections.open gives
-        self._begin()
 
     @property
     def url(self) -> str:
@@ -87,10 +71,6 @@ class SlackStandIn(StandIn):
     def api_url(self) -> str:
         """The base_url of slack_sdk's WebClient."""
         return f"{self.url}/api/"
-
-    def serve(self) -> None:
-        """Be a process of its own until it is ended."""
-        self._server.serve()
 
     def fail(self, fault: Fault) -> None:
         """Let the next calls meet this fault."""
@@ -167,36 +147,7 @@ class SlackStandIn(StandIn):
         """Give each call so far: `method`, `arguments`, `at`, `error` (None: it was done) and `fault` (its kind)."""
         return [call for call in list(self._calls) if method in (None, call["method"])]
 
-    def reset(self) -> None:
-        """Forget everything that was said, called and set."""
-        if self._state:
-            self._state.write_text("")
-        self.faults.clear()
-        self._calls.clear()
-        self._events.clear()
-        self._begin()
-
-    def _begin(self) -> None:
-        self.workspace = self._workspace()
-        self.surfaces = Surfaces(self._clock, lambda: self.url)
-        self.oauth = OAuth(self._clock)
-        self.sends_to_sign_in = False  # whoever fetches a file, as without the scope files:read
-
-    def _workspace(self) -> Workspace:
-        lines = self._state.read_text().splitlines() if self._state and self._state.exists() else []
-        workspace = Workspace(self._clock, self._write)
-        # The last line may have been cut by a kill.
-        workspace.replay(itertools.chain.from_iterable(map(_record, lines)))
-        return workspace
-
-    def _write(self, record: dict[str, Any]) -> None:
-        if self._state:
-            with self._state.open("a") as file:
-                file.write(json.dumps(record) + "\n")
-
     def _answer(self, request: Request) -> Reply:
-        if request.path.startswith("/_control/"):
-            return self._control(request)
         if request.path.startswith("/hooks/"):
             status, words = self.surfaces.reply(request.path, request.body)
             return Reply(status, words.encode())
@@ -262,55 +213,3 @@ class SlackStandIn(StandIn):
             case "assistant.threads.setSuggestedPrompts":
                 return {"ok": True, **self.surfaces.suggest(arguments)}
         return slack_methods.call(self.workspace, method, arguments)
-
-    def _control(self, request: Request) -> Reply:
-        what = f"{request.method} {request.path.removeprefix('/_control/')}"
-        try:
-            return as_json(self._controlled(what, json.loads(request.body or b"{}")))
-        except (KeyError, TypeError, ValueError) as error:
-            return as_json({"error": f"{what}: {error!r}"}, 400)
-
-    def _controlled(self, what: str, body: Any) -> dict[str, Any]:
-        match what:
-            case "GET messages":
-                return {"messages": self.messages()}
-            case "GET calls":
-                return {"calls": self.calls()}
-            case "POST faults":
-                for fault in body if isinstance(body, list) else [body]:
-                    self.fail(Fault(**fault))
-            case "POST users":
-                return {"id": self.workspace.add_user(**body)}
-            case "POST channels":
-                return {"id": self.workspace.add_channel(**body)}
-            case "POST say":
-                ts = self.say(**body)
-                return {"ts": ts, "events": self.events_for(ts)}
-            case "POST pace":
-                self.rate_limit_per_channel(float(body["seconds"]))
-            case "POST reset":
-                self.reset()
-            case _:
-                raise ValueError("no such control")
-        return {}
-
-
-def _record(line: str) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line)]
-    except ValueError:
-        return []
-
-
-def main() -> None:
-    """Run as a process: `--port N`, `--state FILE`, `--token TEXT`."""
-    parser = argparse.ArgumentParser(prog="devkit.slack", description="A stand-in for Slack's Web API.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--state", type=Path, help="keep what is said in this file, and begin with what it holds")
-    parser.add_argument("--token", default=TOKEN)
-    options = parser.parse_args()
-    SlackStandIn(options.port, token=options.token, state=options.state).serve()
-
-
-if __name__ == "__main__":
-    main()

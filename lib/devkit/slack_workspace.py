@@ -2,13 +2,12 @@
 The state of one pretended Slack workspace: its people, its conversations, their messages. No HTTP here.
 
 Shapes follow https://docs.slack.dev/reference/objects/user-object, …/conversation-object, …/file-object and
-https://docs.slack.dev/reference/events/message. Left out: edits by people, Slack Connect, enterprise grids, files over
-a restart.
+https://docs.slack.dev/reference/events/message. Left out: edits by people, Slack Connect, enterprise grids.
 """
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,12 +40,10 @@ class Workspace:
     One workspace with the app installed.
 
     `clock` gives seconds since 1970; every timestamp is made from it, unique and rising over the whole workspace.
-    `journal` is told each user, conversation and message that is new or changed, as JSON.
     """
 
-    def __init__(self, clock: Callable[[], float], journal: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._journal = journal
         self._last = 0
         self._numbers = itertools.count(1)
         self.changed = threading.Condition(threading.RLock())
@@ -69,7 +66,6 @@ class Workspace:
         with self.changed:
             user = _user(real_name, email, {"id": f"U0{next(self._numbers):07d}", **fields})
             self.users[user["id"]] = user
-            self._journal({"user": user})
             return str(user["id"])
 
     def add_channel(self, name: str, *, id: str = "", bot_in: bool = True, archived: bool = False) -> str:  # noqa: A002
@@ -117,7 +113,6 @@ class Workspace:
             ts = message.get("ts") or self._timestamp()
             stored = {**message, "ts": ts}
             self.conversations[conversation].messages[ts] = stored
-            self._journal({"conversation": conversation, "message": stored})
             self.changed.notify_all()
             return stored
 
@@ -125,7 +120,6 @@ class Workspace:
         """Take a message away."""
         with self.changed:
             del self.conversations[conversation].messages[ts]
-            self._journal({"conversation": conversation, "removed": ts})
             self.changed.notify_all()
 
     def all_messages(self) -> list[Message]:
@@ -155,26 +149,8 @@ class Workspace:
         counts = {"reply_count": len(replies), "reply_users_count": len(people), "latest_reply": replies[-1]["ts"]}
         return {**message, "thread_ts": ts, **counts, "reply_users": people, "is_locked": False, "subscribed": False}
 
-    def replay(self, records: Iterator[dict[str, Any]]) -> None:
-        """Take up again what a journal recorded."""
-        with self.changed:
-            for record in records:
-                if user := record.get("user"):
-                    self.users[user["id"]] = user
-                elif message := record.get("message"):
-                    self.conversations[record["conversation"]].messages[message["ts"]] = message
-                    self._last = max(self._last, int(message["ts"].replace(".", "")))
-                elif removed := record.get("removed"):
-                    self.conversations[record["conversation"]].messages.pop(removed, None)
-                elif opened := record.get("opened"):
-                    restored = Conversation(**{**opened, "members": tuple(opened["members"])})
-                    self.conversations.setdefault(restored.id, restored)
-                next(self._numbers)
-
     def _add(self, conversation: Conversation) -> str:
         self.conversations[conversation.id] = conversation
-        told = {name: value for name, value in vars(conversation).items() if name != "messages"}
-        self._journal({"opened": told})
         return conversation.id
 
     def _timestamp(self) -> str:

@@ -1,12 +1,8 @@
 """The stand-in for a mail server, by the standard library's client."""
 
-import os
 import smtplib
 import ssl
-import subprocess
-import sys
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 
@@ -131,20 +127,3 @@ def test_takes_no_mail_before_starttls(hello: EmailMessage):
             client.send_message(hello)
 
         assert error.value.smtp_code == 530
-
-
-def test_writes_files_as_a_process(hello: EmailMessage, tmp_path: Path):
-    """As a process it writes each message to a file, with its envelope on top."""
-    command = [sys.executable, "-m", "devkit.mailbox", "--folder", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        port = int(process.stdout.readline().partition("127.0.0.1:")[2].partition("?")[0])
-        with smtplib.SMTP("127.0.0.1", port) as client:
-            client.send_message(hello)
-        process.kill()
-
-    text = (tmp_path / "00001.eml").read_text()
-    assert text.startswith("X-Envelope-From: desk@example.com\nX-Envelope-To: ann@example.com\n")
-    assert "Subject:" in text

@@ -1,8 +1,5 @@
 """The stand-in for somebody who receives webhooks."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -108,20 +105,3 @@ def test_says_how_many_it_waited_for(hook: WebhookReceiver):
     """Waiting in vain ends with the count."""
     with pytest.raises(TimeoutError, match="0 of 1 requests"):
         hook.wait_for(1, timeout=0)
-
-
-def test_is_read_from_other_processes():
-    """As a process it says where it listens, and gives what came over /_control/."""
-    command = [sys.executable, "-m", "devkit.receiver", "--secret", SECRET]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        url = process.stdout.readline().split()[-1]
-        httpx.post(f"{url}/_control/answers", json=[{"status": 410, "body": "gone"}])
-        answer = httpx.post(f"{url}/hook", content=BODY, headers=signed())
-        (request,) = httpx.get(f"{url}/_control/requests").json()["requests"]
-        process.kill()
-
-    assert (answer.status_code, answer.text) == (410, "gone")
-    assert (request["body"], request["verdict"]) == (BODY.decode(), "valid")

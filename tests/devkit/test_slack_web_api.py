@@ -1,11 +1,7 @@
 """The stand-in for Slack's Web API, asked by Slack's own client and by hand."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -260,39 +256,3 @@ def test_reacts_once(slack: SlackStandIn, client: WebClient):
 
     assert slack.messages()[0]["reactions"] == [{"name": "eyes", "users": [BOT_USER], "count": 1}]
     assert refusal(error) == "already_reacted"
-
-
-def test_remembers_over_a_kill(tmp_path: Path):
-    """As a process with a state file it still knows after SIGKILL what was said and read over /_control/."""
-    command = [sys.executable, "-m", "devkit.slack", "--state", str(tmp_path / "state.jsonl")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    said = []
-    for text in ("one", "two"):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-            assert process.stdout
-            url = process.stdout.readline().split()[-1]
-            WebClient(TOKEN, base_url=f"{url}/api/", retry_handlers=[]).chat_postMessage(channel=GENERAL, text=text)
-            said.append([m["text"] for m in httpx.get(f"{url}/_control/messages").json()["messages"]])
-            process.kill()
-
-    assert said == [["one"], ["one", "two"]]
-
-
-def test_is_controlled_from_other_processes(slack: SlackStandIn):
-    """People, channels, what they say, faults, pace, calls and reset are had over HTTP."""
-    with httpx.Client(base_url=f"{slack.url}/_control/") as control:
-        user = control.post("users", json={"real_name": "Carol", "email": "carol@example.com"}).json()["id"]
-        channel = control.post("channels", json={"name": "help"}).json()["id"]
-        said = control.post("say", json={"channel": channel, "user": user, "text": f"<@{BOT_USER}> hi"}).json()
-        control.post("faults", json=[{"kind": "error", "error": "fatal_error"}])
-        call = httpx.post(f"{slack.api_url}auth.test").json()
-        calls = control.get("calls").json()["calls"]
-        wrong = control.post("faults", json={"kind": "magic"})
-        control.post("reset")
-
-        assert [event["event"]["type"] for event in said["events"]] == ["app_mention", "message"]
-        assert call == {"ok": False, "error": "fatal_error"}
-        assert [(made["method"], made["fault"]) for made in calls] == [("auth.test", "error")]
-        assert wrong.status_code == 400
-        assert control.get("messages").json() == {"messages": []}
