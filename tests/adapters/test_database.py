@@ -325,7 +325,7 @@ PREPARED = "select count(*) as n from pg_prepared_statements"
 def prepared(one):
     """Use a statement a few times; gives how many are prepared then."""
     for _ in range(6):
-        one.row("user_by_email", email="ann@example.org")
+        one.row("due_delivery", id=UUID(int=1))
     with one.autocommit() as alone:
         return alone._connection.execute(PREPARED).fetchone()["n"]
 

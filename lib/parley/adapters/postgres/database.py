@@ -6,7 +6,7 @@ may stand in between: statements are prepared only where PostgreSQL itself answe
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
@@ -125,6 +125,10 @@ class Transaction:
     def row(self, query: str, /, **values: Any) -> Row | None:
         """Run a query and give its first row."""
         return self._connection.execute(queries()[query], _adapted(values)).fetchone()
+
+    def last(self, query: str, /, **values: Any) -> Callable[[], Row | None]:
+        """Run a query that travels with the end of the transaction; what it gives, gives its first row after that."""
+        return self._connection.execute(queries()[query], _adapted(values)).fetchone
 
     def run(self, query: str, /, **values: Any) -> int:
         """Run a query and give the number of rows that it touched."""

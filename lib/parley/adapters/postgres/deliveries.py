@@ -76,13 +76,14 @@ class Deliveries:
                 verdict = "tripped"
             if verdict != "take":
                 return Claimed(verdict, None, _settled(tx, row, verdict), row["traceparent"])
-            taken = tx.row(
+            taken = tx.last(
                 "take_delivery", id=delivery_id, owner=self._owner, lease=self.lease, trace=telemetry.current()
             )
-            assert taken, "the row is locked"
             if row["endpoint"] and row["endpoint"]["allowed_rate"]:
                 tx.send("pace_endpoint", id=row["endpoint"]["integration_id"])
-        return Claimed(verdict, delivery.job({**row, **taken}))
+        found = taken()
+        assert found, "the row was locked"
+        return Claimed(verdict, delivery.job({**row, **found}))
 
     def expire(self, delivery_id: UUID, channel: str) -> Emit | None:
         """

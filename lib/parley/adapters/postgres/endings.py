@@ -1,6 +1,6 @@
 """Endings: what follows from the end of a request, in the transaction that ends it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,8 @@ from parley.domain.plan import Plan
 
 def after(
     tx: Transaction, row: Row, plan: Plan, kind: Kind, state: str, told: Mapping[str, Any]
-) -> tuple[list[Due], Emit | None]:
-    """Store the plan, end what was answered together; gives the due deliveries and the nudge for the next request."""
+) -> tuple[list[Due], Callable[[], Emit | None]]:
+    """Store the plan, end what was answered together; gives the due deliveries and what `following` gives."""
     if row["on_busy"] == "coalesce":
         end_set(tx, row["id"], state, told)
     return store_plan(tx, row, plan, kind), following(tx, row)
@@ -30,13 +30,17 @@ def end_set(tx: Transaction, request_id: UUID, state: str, told: Mapping[str, An
     tx.send("end_set", id=request_id, state=state, result=result, error=error, told=shown, said=said)
 
 
-def following(tx: Transaction, row: Row) -> Emit | None:
-    """Give the nudge for the request that comes after one that has ended."""
-    found = tx.row("next_request", session_id=row["session_id"])
-    if found is None:
-        return None
-    contract = RequestCreated(request_id=found["id"], session_id=found["session_id"])
-    return Emit(contract, cause=f"after {row['id']}", traceparent=found["traceparent"])
+def following(tx: Transaction, row: Row) -> Callable[[], Emit | None]:
+    """Give what gives, once the transaction is over, the nudge for the request that comes after one that has ended."""
+    found = tx.last("next_request", session_id=row["session_id"])
+
+    def nudge() -> Emit | None:
+        if (next_one := found()) is None:
+            return None
+        contract = RequestCreated(request_id=next_one["id"], session_id=next_one["session_id"])
+        return Emit(contract, cause=f"after {row['id']}", traceparent=next_one["traceparent"])
+
+    return nudge
 
 
 def tell_end(tx: Transaction, request_id: UUID, state: str, told: Mapping[str, Any]) -> None:

@@ -168,7 +168,7 @@ class HeldTurns:
                 raise Cancelled if tx.row("still_ours", id=held.request_id, epoch=held.epoch) else LeaseLost
             told = escalated(tx, row, escalation) if escalation else []
             due, next_one = after(tx, row, plan, "answer", "completed", {"result": result})
-            return [*due, *told], next_one
+        return [*due, *told], next_one()
 
     def end(self, held: Turn, state: str, error: dict[str, Any], plan: Plan) -> tuple[list[Due], Emit | None]:
         """End a turn without an answer: `failed` or `cancelled`, with what the user is told. Raises LeaseLost."""
@@ -180,7 +180,8 @@ class HeldTurns:
             if row is None:
                 raise LeaseLost
             tell_end(tx, held.request_id, state, {"error": error})
-            return after(tx, row, plan, "failure", state, {"error": error})
+            due, next_one = after(tx, row, plan, "failure", state, {"error": error})
+        return due, next_one()
 
     def release(self, held: Turn, *, pause: float, failed: bool) -> None:
         """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""

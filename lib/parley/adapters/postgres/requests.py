@@ -69,7 +69,7 @@ class Requests(Acceptance, HeldTurns):
                 expire_action(tx, row["id"])
             if row["on_busy"] == "coalesce":
                 row = {**row, **_together(tx, row)}
-            taken = tx.row(
+            taken = tx.last(
                 "take_turn",
                 id=row["id"],
                 owner=owner,
@@ -78,13 +78,9 @@ class Requests(Acceptance, HeldTurns):
                 revision=revision,
                 trace=telemetry.current(),
             )
-            held = _turn({**row, **(taken or {})}, verdict)
-            held.history = _history(tx, row)
-            if held.step:
-                held.journal = {
-                    r["step"]: Step(r["step"], r["kind"], r["fingerprint"], r["output"], r["started"], r["effect_key"])
-                    for r in tx.rows("journaled", id=row["id"])
-                }
+            history, journal = _history(tx, row), _journal(tx, row)
+        held = _turn({**row, **(taken() or {})}, verdict)
+        held.history, held.journal = history, journal
         return held
 
     def cancel(self, request_id: UUID, user_id: UUID, error: dict[str, Any]) -> Emit | None:
@@ -102,7 +98,8 @@ class Requests(Acceptance, HeldTurns):
             tx.send("close_action", id=request_id, state="superseded", by=user_id)
             tell_end(tx, request_id, "cancelled", {})
             end_set(tx, request_id, "cancelled", {"error": error})
-            return following(tx, row)
+            next_one = following(tx, row)
+        return next_one()
 
     def expire(self, request_id: UUID) -> list[Emit]:
         """
@@ -126,7 +123,7 @@ class Requests(Acceptance, HeldTurns):
             tell_end(tx, request_id, state, {"error": error})
             due, next_one = after(tx, ended, plan, "failure", state, {"error": error})
         nudges = [one.emit(f"expired {request_id}", row["traceparent"]) for one in due]
-        return [*nudges, *([next_one] if next_one else [])]
+        return [*nudges, *([nudge] if (nudge := next_one()) else [])]
 
     def due_delivery(self, request_id: UUID) -> Due | None:
         """Give a delivery of an ended request that is still due."""
@@ -175,6 +172,17 @@ def _history(tx: Transaction, row: Row) -> tuple[Message, ...]:
         "history", session_id=row["session_id"], seq=row["seq"], after=row["summary_seq"], limit=HISTORY
     )  # fmt: skip
     return tuple(Message(m["role"], m["content"], m["agent"], m["seq"]) for m in reversed(said))
+
+
+def _journal(tx: Transaction, row: Row) -> dict[int, Step]:
+    if not row["step"]:
+        return {}
+    return {
+        one["step"]: Step(
+            one["step"], one["kind"], one["fingerprint"], one["output"], one["started"], one["effect_key"]
+        )
+        for one in tx.rows("journaled", id=row["id"])
+    }  # fmt: skip
 
 
 def _turn(row: Mapping[str, Any], verdict: turn.Verdict) -> Turn:
