@@ -38,11 +38,11 @@ class People:
     def __init__(self):
         self.met = {}
 
-    def known(self, kind, value):
-        return self.met.get((kind, value))
+        self.staff = []
 
-    def meet(self, kind, value, *, email, name, timezone):
-        return self.met.setdefault((kind, value), (email, name))
+    def of_token(self, value, email, name, role):
+        self.staff.append(role)
+        return self.met.setdefault(value, (email, name))
 
 
 class Clock:
@@ -64,9 +64,9 @@ def clock():
 def tokens(provider, clock):
     """Who takes this provider's tokens; settings can be given."""
 
-    def make(**settings):
+    def make(people=None, **settings):
         known = Provider(**{"issuer": provider.issuer, "audience": ("parley",), "names": NAMES, **settings})
-        return Tokens(known, People(), KeySet(known, clock=clock))
+        return Tokens(known, people or People(), KeySet(known, clock=clock))
 
     return make
 
@@ -105,8 +105,10 @@ def test_address_that_nobody_has_verified_is_nobodys(tokens, provider, verified)
     ],
 )
 def test_role_is_taken_from_its_own_claim(tokens, provider, claims, path, role):
-    """The greatest that is named where the setting says; anything else is nobody special."""
-    assert tokens(roles=path).principal(provider.token(**claims)).role == role
+    """The greatest that is named where the setting says; anything else is nobody special. Who is staff is kept."""
+    people = People()
+    assert tokens(people, roles=path).principal(provider.token(**claims)).role == role
+    assert people.staff == [role if role in ("support", "admin") else None]
 
 
 def encoded(part):

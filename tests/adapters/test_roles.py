@@ -22,7 +22,7 @@ NEVER = {
     " insert_dead_letter insert_identity insert_user keep_circuit key_owner list_dead_letters lock_circuit"
     " open_dead_letters pace_endpoint purge_api_keys purge_audit_log purge_done_letters"
     " purge_idempotency_keys purge_open_letters purge_paces purge_rate_limits purge_sessions"
-    " purge_sign_ins set_quiet_hours take_delivery try_circuit",
+    " purge_sign_ins set_identity_role set_quiet_hours take_delivery try_circuit",
     "deliver-email": f"{_SENDS_ELSEWHERE} lift_suppression",
     "deliver-slack": f"{_SENDS_ELSEWHERE} {_ASKS} complete_request end_request escalate expire_request fix_set history"
     " intend_step journal_step journaled key_owner lock_user next_place open_action plan_inputs release_turn"
@@ -32,7 +32,7 @@ NEVER = {
     "deliver-test": _SENDS_ELSEWHERE,
     "deliver-webhook": "redeliver",
     "mcp-service-desk": "desk_put_employee desk_put_laptop",
-    "normalize": "journal_step spent",
+    "normalize": "journal_step set_identity_role spent",
     "recover": f"{_ASKS} close_circuit disable_endpoint end_attempt journal_step keep_circuit lock_circuit lock_user"
     " pace_endpoint remove_installation spent take_delivery try_circuit",
     "request-api": "delete_requests insert_dead_letter journal_step purge_audit_log purge_paces take_delivery",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from parley.adapters.postgres.users import Users
 from parley.domain.keys import NAMED
 
 KEYS = "/api/v1/keys"
@@ -39,6 +40,17 @@ def test_nobody_acts_for_staff(caller, service, role, path):
     assert (
         service("POST", "/api/v1/requests", {"content": "?", "user": {"email": "boss@example.org"}}).status_code == 403
     )
+
+
+@pytest.mark.parametrize("role", ["admin", "support"])
+def test_nobody_acts_for_staff_by_a_claim_of_the_company_account_either(service, database, role):
+    """Until a later token names the role no more."""
+    users, path = Users(database), "/api/v1/me"
+    first = users.of_token("https://id.example.org|boss", "boss@example.org", "Boss", role)
+    assert service.get(path, Parley_User="boss@example.org").status_code == 403
+
+    assert users.of_token("https://id.example.org|boss", "boss@example.org", "Boss", None) == first
+    assert service.get(path, Parley_User="boss@example.org").status_code == 200
 
 
 def test_where_answers_go_is_changed_by_name_only(service, caller, rows):

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from parley.adapters.postgres.users import Users
-from parley.domain.keys import Principal, Role
+from parley.domain.keys import STAFF, Principal, Role
 from parley.errors import Misconfigured, Unavailable
 
 log = logging.getLogger("parley.oidc")
@@ -155,15 +155,13 @@ class Tokens:
 
     def of(self, claims: Mapping[str, Any]) -> Principal:
         """Give whom the claims of a valid token name; who is new is met."""
-        name = f"{claims['iss']}|{claims['sub']}"
-        user_id = self._users.known("api", name)
-        if user_id is None:
-            email = claims.get("email") if claims.get("email_verified") is True else None
-            shown = claims.get("name")
-            user_id = self._users.meet(
-                "api", name, email=_text(email, 254), name=_text(shown, 200) or "", timezone=None
-            )
-        return Principal(None, user_id, self._role(claims))
+        email = claims.get("email") if claims.get("email_verified") is True else None
+        role = self._role(claims)
+        user_id = self._users.of_token(
+            f"{claims['iss']}|{claims['sub']}", _text(email, 254), _text(claims.get("name"), 200) or "",
+            role if role in STAFF else None,
+        )  # fmt: skip
+        return Principal(None, user_id, role)
 
     def claims(self, token: str, *, audience: tuple[str, ...] | None = None) -> dict[str, Any] | None:
         """Give the claims of a valid token, None for any other. Raises Unavailable."""

@@ -20,7 +20,6 @@ from parley.domain.keys import Principal, Role
 Action = Literal["see", "read", "change", "repair"]
 Audit = Callable[[Principal, str, str], None]
 
-STAFF_ROLES = frozenset({"support", "admin"})
 
 _STAFF: Mapping[Role, frozenset[Action]] = {
     "user": frozenset(),

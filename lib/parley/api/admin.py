@@ -11,7 +11,8 @@ from parley.api import views
 from parley.api.desk import Desk
 from parley.api.paging import Page, page, place
 from parley.api.problems import Problem
-from parley.api.route import ADMIN, STAFF, Answer, Call, Route
+from parley.api.route import ADMIN, Answer, Call, Route
+from parley.domain.keys import STAFF
 from parley.errors import Rejected
 
 LETTERS = "/api/v1/admin/dead-letters"

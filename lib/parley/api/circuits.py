@@ -6,7 +6,8 @@ from parley.adapters.postgres.circuits import Circuits
 from parley.api import views
 from parley.api.desk import Desk
 from parley.api.problems import Problem
-from parley.api.route import ADMIN, STAFF, Answer, Call, Route
+from parley.api.route import ADMIN, Answer, Call, Route
+from parley.domain.keys import STAFF
 
 
 def list_(desk: Desk, _: Call) -> Answer:

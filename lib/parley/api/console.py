@@ -8,8 +8,9 @@ from parley.adapters.postgres.console import Console
 from parley.api import views
 from parley.api.desk import Desk
 from parley.api.problems import Problem
-from parley.api.route import STAFF, Answer, Call, Route
+from parley.api.route import Answer, Call, Route
 from parley.domain import timeline as made
+from parley.domain.keys import STAFF
 
 SPANS = {"hour": (60, 60), "day": (1800, 48), "week": (6 * 3600, 28)}  # seconds of a span, and how many
 

@@ -13,6 +13,7 @@ from parley.api.preferences import preference
 from parley.api.problems import Problem
 from parley.api.route import Answer, Call, Route
 from parley.domain import turn
+from parley.domain.keys import STAFF
 from parley.domain.requests import TERMINAL
 
 ONE = "/api/v1/requests/{request_id}"
@@ -32,7 +33,7 @@ def list_(desk: Desk, call: Call) -> Answer:
     who, wanted = call.principal, call.query
     [before] = place(wanted.cursor, UUID)
     everybody = wanted.user_id == "all"
-    if everybody and who.role not in access.STAFF_ROLES:
+    if everybody and who.role not in STAFF:
         raise Problem("forbidden", detail="Only staff sees everybody's.")
     user_id = None if everybody else desk.person(who, wanted.user_id or "me", "see")
     chosen = {"session_id": wanted.session_id, "state": wanted.status, "results": wanted.results}

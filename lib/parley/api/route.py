@@ -14,7 +14,6 @@ from werkzeug.datastructures import Headers
 from parley.domain.keys import Principal, Role
 
 EVERYBODY: frozenset[Role] = frozenset({"user", "support", "admin", "service"})
-STAFF: frozenset[Role] = frozenset({"support", "admin"})
 ADMIN: frozenset[Role] = frozenset({"admin"})
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -13,6 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 Role = Literal["user", "support", "admin", "service"]
+STAFF: frozenset[Role] = frozenset({"support", "admin"})
 # What a service may do for somebody else only when its key says so by name.
 NAMED = frozenset({"data", "keys", "settings:write"})
 

@@ -113,7 +113,7 @@ GRANTS: Mapping[str, Grants] = {
         _SLACK,
         {
             "sessions": "select, insert, update, delete",
-            "user_identities": "select, insert, delete",
+            "user_identities": "select, insert, update (role), delete",
             "user_integrations": "select, insert, update, delete",
             "endpoints": "select, insert, update",
             "circuits": "select, insert, update, delete",

@@ -30,6 +30,14 @@ class Users:
             owner = tx.row("user_by_identity", kind=kind, value=value)
         return owner["user_id"] if owner else user_id
 
+    def of_token(self, value: str, email: str | None, name: str, role: str | None) -> UUID:
+        """Give the user of a token's issuer and subject; who is new is met. `role`: of the staff's, which it names."""
+        row = self._database.row("identity_of_token", value=value)
+        user_id = row["user_id"] if row else self.meet("api", value, email=email, name=name, timezone=None)
+        if role != (row["role"] if row else None):
+            self._database.run("set_identity_role", value=value, role=role)
+        return user_id
+
     def identity(self, user_id: UUID) -> tuple[str | None, list[str]]:
         """Give the e-mail address and the groups of a user, as tools may be told."""
         row = self._database.row("user_identity", user_id=user_id)

@@ -39,10 +39,11 @@ with recursive made as (
 update api_keys set revoked_at = now() where id in (select id from made) and revoked_at is null
 
 -- name: is_staff
--- Who has, or had, a key of the support or of an admin that is still valid.
+-- Who has, or had, a key of the support or of an admin that is still valid, or whose last token named such a role.
 select exists (select from api_keys
                 where user_id = %(user_id)s and role in ('support', 'admin') and revoked_at is null
-                  and (expires_at is null or expires_at > now())) as it_is
+                  and (expires_at is null or expires_at > now()))
+    or exists (select from user_identities where user_id = %(user_id)s and role is not null) as it_is
 
 -- name: keys_readable
 select exists (select from api_keys limit 1) as any

@@ -2,6 +2,12 @@
 -- Who this is, when we have met.
 select user_id from user_identities where kind = %(kind)s and value = %(value)s
 
+-- name: identity_of_token
+select user_id, role from user_identities where kind = 'api' and value = %(value)s
+
+-- name: set_identity_role
+update user_identities set role = %(role)s where kind = 'api' and value = %(value)s
+
 -- name: user_identity
 select email, groups from users where id = %(user_id)s
 
