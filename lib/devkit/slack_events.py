@@ -79,11 +79,6 @@ def of_person(user: str, text: str) -> Message:
     }
 
 
-def url_verification(challenge: str) -> Payload:
-    """Give what Slack sends when the URL of an app is entered."""
-    return {"token": "stand-in", "challenge": challenge, "type": "url_verification"}
-
-
 def sign(secret: str, body: bytes, now: int) -> dict[str, str]:
     """Give the two headers that prove that Slack sent this body at `now`, seconds since 1970."""
     base = b"v0:%d:%b" % (now, body)

@@ -2,8 +2,8 @@
 Settings: one frozen dataclass per function, read once from the environment.
 
 A field is the environment variable of its name in capitals. A field without a default is required. Types: str, int,
-float, bool (true/false/1/0/yes/no), Path, tuple[str, ...] (comma separated), Literal (words, in any case), and each of
-them `| None`. A number is zero or more, or what its Range says: `port: Annotated[int, Range(1, 65535)]`.
+float, bool (true/false, 1/0, yes/no, on/off), Path, tuple[str, ...] (comma separated), Literal (words, in any case),
+and each of them `| None`. A number is zero or more, or what its Range says: `port: Annotated[int, Range(1, 65535)]`.
 """
 
 import dataclasses

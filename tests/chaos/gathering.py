@@ -42,7 +42,6 @@ OPEN = (
     "select (select count(*) from requests where due_at is not null)"
     " + (select count(*) from deliveries where due_at is not null) + (select count(*) from spool)"
 )
-SEEN = "select count(*), count(*) filter (where due_at is null) from requests"
 
 _STORED = """
 select r.id::text, r.content, r.state, k.key, extract(epoch from r.finished_at)::float8 as finished_at,

@@ -163,7 +163,6 @@ def test_sources_are_read(load):
     assert wiring.bound == {"ingest"}
 
 
-FILTER = ("spec", "filters")
 REFUSED = {
     "misspelt field of spec": (with_(trigger(), "x", "spec", "suscriber"), "spec.suscriber: unknown"),
     "misspelt field of delivery": (with_(trigger(), 3, "spec", "delivery", "retries"), "spec.delivery.retries: unk"),
