@@ -18,7 +18,8 @@ _INLINE = re.compile(rf"(!?)\[{_TEXT}\]\(\s*(<[^<>]*>|(?:[^\s()<>]|\([^\s()]*\))
 _DEFINED = re.compile(r"^ {0,3}\[[^\]]+\]:\s*(<[^>\n]*>|\S+)[^\n]*$", re.MULTILINE)
 _REFERRED = re.compile(rf"!\[{_TEXT}\](?:\[[^\]]*\])?")
 _SCHEMES = (
-    r"(?:[a-z][a-z0-9+.\-]{1,20}:(?=//)|(?:javascript|data|vbscript|file|blob|mailto|tel|sms|slack|view-source):)"
+    r"(?:[a-z][a-z0-9+.\-]{1,20}:(?=//)"
+    r"|(?=[jdvfbmts])(?:javascript|data|vbscript|file|blob|mailto|tel|sms|slack|view-source):)"  # the letter: quicker
 )
 _URL = re.compile(rf"(?:{_SCHEMES}|(?<![\w/:])//(?=[\w\[])|\bwww\.)[^\s<>\"'`|\]]*", re.IGNORECASE)
 _BARE = re.compile(
