@@ -1,5 +1,6 @@
 """Held turns: whoever holds one writes its steps, prolongs it, ends it or gives it back; all fenced by its epoch."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -106,8 +107,7 @@ class HeldTurns:
 
         Raises LeaseLost, and Cancelled: then it is written all the same.
         """
-        events = [{"type": kind, "data": data} for kind, data in told]
-        row = self._database.row("tell", id=held.request_id, epoch=held.epoch, told=Jsonb(events))
+        row = self._database.row("tell", id=held.request_id, epoch=held.epoch, told=_events(told))
         if row is None:
             raise LeaseLost
         if row["cancel_requested"]:
@@ -148,9 +148,6 @@ class HeldTurns:
         """
         with self._database.transaction() as tx:
             tx.send("lock_session_of", id=held.request_id)
-            if held.untold:
-                events = [{"type": kind, "data": data} for kind, data in held.untold]
-                tx.send("tell", id=held.request_id, epoch=held.epoch, told=Jsonb(events))
             row = tx.row(
                 "complete_request",
                 id=held.request_id,
@@ -163,6 +160,7 @@ class HeldTurns:
                 summary=held.summary,
                 summary_seq=held.summarised_to,
                 tainted=held.tainted,
+                untold=_events(held.untold),
             )
             if row is None:
                 raise Cancelled if tx.row("still_ours", id=held.request_id, epoch=held.epoch) else LeaseLost
@@ -186,3 +184,7 @@ class HeldTurns:
     def release(self, held: Turn, *, pause: float, failed: bool) -> None:
         """Give the turn back, due again after `pause` seconds; `failed` counts as an attempt. Harmless when lost."""
         self._database.run("release_turn", id=held.request_id, epoch=held.epoch, pause=pause, failed=int(failed))
+
+
+def _events(told: Sequence[tuple[str, dict[str, Any]]]) -> Jsonb:
+    return Jsonb([{"type": kind, "data": data} for kind, data in told])

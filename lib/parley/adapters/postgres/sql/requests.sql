@@ -252,11 +252,12 @@ update requests
 returning id, session_id
 
 -- name: complete_request
--- Fenced. The last event, the messages and what the session knows from now on come with it; after "start over" it knows
--- nothing.
+-- Fenced. What was not told yet, the last event, the messages and what the session knows from now on come with it; after
+-- "start over" it knows nothing.
 with ended as (
 update requests
-   set state = 'completed', result = %(result)s, plan = %(plan)s, due_at = null, events = events + 1,
+   set state = 'completed', result = %(result)s, plan = %(plan)s, due_at = null,
+       events = events + jsonb_array_length(%(untold)s::jsonb) + 1,
        usage = (select jsonb_build_object('input_tokens', coalesce(sum((usage->>'input_tokens')::bigint), 0),
                                           'output_tokens', coalesce(sum((usage->>'output_tokens')::bigint), 0),
                                           'cost', coalesce(sum((usage->>'cost')::numeric), 0))
@@ -267,6 +268,9 @@ update requests
 returning id, session_id, user_id, seq, content, traceparent, usage, on_busy, events
 ), told as (
     insert into request_events (request_id, seq, type, data, created_at)
+    select e.id, e.events - jsonb_array_length(%(untold)s::jsonb) - 1 + t.place, t.one->>'type', t.one->'data', clock_timestamp()
+      from ended e, jsonb_array_elements(%(untold)s::jsonb) with ordinality as t (one, place)
+    union all
     select id, events, 'completed', jsonb_build_object('result', %(result)s::jsonb), clock_timestamp() from ended
 ), said as (
     insert into messages (session_id, seq, role, content, agent, request_id)
