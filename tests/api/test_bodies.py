@@ -78,6 +78,8 @@ def test_name_of_a_fact_is_no_text():
     for model, field in ((bodies.Ask, "context"), (bodies.AskTool, "tool_context")):
         at = [one for one in faults(model, {"content": "Hi", field: {"x" * 201: 1}}) if one.startswith(f"/{field}/xx")]
         assert [len(one) < 201 for one in at] == [True]
+    assert bodies.validated(bodies.BeginSession, {"metadata": {"x" * 200: ""}})
+    assert len(faults(bodies.BeginSession, {"metadata": {"x" * 201: ""}})) == 1
 
 
 def test_each_place_is_named_once():

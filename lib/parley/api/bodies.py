@@ -163,7 +163,7 @@ class Decide(Strict):
 
 
 Metadata = Annotated[
-    dict[Clean, Annotated[Clean, Field(max_length=500)]], Field(max_length=16, json_schema_extra=_NAMES)
+    dict[Name, Annotated[Clean, Field(max_length=500)]], Field(max_length=16, json_schema_extra=_NAMES)
 ]
 
 
