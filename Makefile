@@ -78,17 +78,19 @@ eval: setup-tests ## hold conversations k times and judge their ends: make eval 
 llama-stack: setup-tests ## a Llama Stack server to develop with: make llama-stack MODEL=http://host:8000/v1, or a scripted one
 	@$(PY) -m devkit.llama $(if $(MODEL),--model $(MODEL)) $(if $(LLAMA_PORT),--port $(LLAMA_PORT))
 
-check: setup-tests ## style, types, the arrows between packages, secrets in what git has, packages that fit each other
+check: setup-tests ## style, types, arrows between packages, secrets in git, manifests, packages that fit, vulnerabilities
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@PYTHONPATH=lib .venv/bin/lint-imports
 	@$(PY) -m devkit.leaks
+	@$(PY) -m devkit.manifests >/dev/null
+	@$(PY) -m devkit.audit
 	@.venv/bin/python -m pip --disable-pip-version-check check
 
 .PHONY: audit
-audit: setup-tests ## known vulnerabilities of every pinned version, for images and tests (asks PyPI's and OSV's services)
-	@.venv/bin/uv tool run pip-audit==2.10.1 --requirement requirements.lock --disable-pip --vulnerability-service osv $(ARGS)
+audit: setup-tests ## known vulnerabilities of every pinned version, for images and tests (asks OSV; `check` does, where it can)
+	@$(PY) -m devkit.audit --must $(ARGS)
 
 bench: setup-tests ## start-up, memory, latency and throughput, measured here
 	@PYTHONPATH=lib:tests .venv/bin/python -m bench $(ARGS)

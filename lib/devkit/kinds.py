@@ -99,7 +99,7 @@ class IpBlock(Strict):
     """Addresses."""
 
     cidr: Cidr
-    except_: list[Cidr] = Field(alias="except")
+    except_: list[Cidr] | None = Field(default=None, alias="except")
 
 
 class Peer(Strict):

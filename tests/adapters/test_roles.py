@@ -1,6 +1,7 @@
 """Each function's role on a real PostgreSQL: all that the function does is allowed, and nothing else is."""
 
 import re
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -162,3 +163,16 @@ def test_command(shared_database_url):
     with psycopg.connect(url) as connection:
         assert connection.execute("select current_user").fetchone() == ("parley_deliver_webhook",)
     assert (nothing.returncode, nothing.stderr) == (2, "DATABASE_URL: required, not set\n")
+
+
+def test_urls_of_functions_lead_where_functions_are(shared_database_url):
+    """And not to this end of a forwarded port, by which whoever makes them signs in."""
+    command = ("-m", "parley.adapters.postgres.roles", "--passwords", "--address", "parley-db-rw:5432")
+
+    found = yaml.safe_load(python(*command, DATABASE_URL=shared_database_url).stdout)["stringData"]
+
+    assert found.keys() == {"url", *roles.GRANTS}
+    assert {urlsplit(url).netloc.rpartition("@")[2] for url in found.values()} == {"parley-db-rw:5432"}
+    assert {urlsplit(url).path for url in found.values()} == {urlsplit(shared_database_url).path}
+    assert urlsplit(found["deliver-webhook"]).username == "parley_deliver_webhook"
+    assert urlsplit(found["url"]).username == urlsplit(shared_database_url).username

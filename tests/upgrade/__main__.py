@@ -19,6 +19,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ class People:
         self.asked: list[str] = []
         self.said: list[str] = []
         self.refused = 0
+        self.why = ""
         self._revisions = revisions
         self._slack = slack
         self._http = httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=30)
@@ -110,7 +112,9 @@ class People:
 
     def _to_slack(self, payload: Any) -> bool:
         door = random.choice(self._revisions).door("slack-ingest", "/slack/events")
-        return deliver(door, payload, self._slack.signing_secret).status == 200
+        status = deliver(door, payload, self._slack.signing_secret).status
+        self.why = f"Slack's door answers {status}"
+        return status == 200
 
     def _over_http(self, number: int, key: str) -> str | None:
         body = {"content": f"{QUESTION} ({number})", "delivery": {"channels": ["test"]}}
@@ -118,16 +122,19 @@ class People:
         try:
             door = random.choice(self._revisions).door("request-api", "/api/v1/requests")
             got = self._http.post(door, json=body, headers=headers)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            self.why = f"the API does not answer: {error!r}"
             return None
-        return str(got.json()["request_id"]) if got.status_code == 202 else None
+        self.why = f"the API answers {got.status_code}: {got.text}"
+        # 200: it was accepted before, and has been answered since.
+        return str(got.json()["request_id"]) if got.status_code in (200, 202) else None
 
     def _until(self, call: Any) -> Any:
         end = time.monotonic() + PERSISTENT
         while not (found := call()):
             self.refused += 1
             if time.monotonic() > end:
-                raise RuntimeError("nobody accepts a question any more")
+                raise RuntimeError(f"nobody accepts a question any more; {self.why}")
             time.sleep(0.2)
         return found
 
@@ -167,16 +174,17 @@ def run(old: Path, count: int, rate: float) -> int:
             people = People(revisions, slack, key)
             asking = threading.Thread(target=_ask, args=(people, count, rate), daemon=True)
             asking.start()
-            _until_asked(people, count * 0.25, "the old release alone")
+            until_asked = partial(_until_asked, people, asking)
+            until_asked(count * 0.25, "the old release alone")
             print(_python(ROOT, "parley.adapters.postgres.migrate", url=url).strip())
-            _until_asked(people, count * 0.35, "the old release on the new schema")
+            until_asked(count * 0.35, "the old release on the new schema")
             after = Revision("new", ROOT, {**env, "DATABASE_ROLES": "true"})
             stack.callback(after.stop)
             revisions.append(after)
-            _until_asked(people, count * 0.75, "both releases side by side")
+            until_asked(count * 0.75, "both releases side by side")
             revisions.remove(before)
             before.stop()
-            _until_asked(people, count, "the new release alone")
+            until_asked(count, "the new release alone")
             asking.join()
             left = _settled(url)
             return _judge(url, people, slack, taken, left)
@@ -188,9 +196,11 @@ def _ask(people: People, count: int, rate: float) -> None:
         time.sleep(1 / rate)
 
 
-def _until_asked(people: People, count: float, phase: str) -> None:
+def _until_asked(people: People, asking: threading.Thread, count: float, phase: str) -> None:
     began, before = time.monotonic(), len(people.asked) + len(people.said)
     while (now := len(people.asked) + len(people.said)) < count:
+        if not asking.is_alive():
+            raise SystemExit(f"{phase}: nobody asks any more")
         time.sleep(0.1)
     print(f"{phase}: {now - before} questions in {time.monotonic() - began:.0f} s", flush=True)
 

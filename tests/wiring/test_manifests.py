@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,113 @@ def test_the_example_of_a_database_has_room_for_all_functions():
     said = yaml.safe_load_all((CLUSTER / "examples" / "postgres.yaml").read_text(encoding="utf-8"))
     (cluster,) = [one for one in said if one["kind"] == "Cluster"]
     assert int(cluster["spec"]["postgresql"]["parameters"]["max_connections"]) >= BUDGET + 20
+
+
+class Network:
+    """Who may call whom in production, as Kubernetes reads NetworkPolicies: what one allows, is allowed."""
+
+    def __init__(self):
+        files = [path for folder in ("base", "production") for path in (CLUSTER / folder).glob("*.yaml")]
+        said = [one for path in files for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+        self.policies = [one["spec"] for one in said if one["kind"] == "NetworkPolicy"]
+
+    def isolated(self, pod, way):
+        """Whether a pod may do nothing by itself."""
+        return any(way in one["policyTypes"] and selects(one["podSelector"], pod) for one in self.policies)
+
+    def may_call(self, function, peer, port, protocol="TCP"):
+        return self._allowed("Egress", "egress", "to", function, peer, (protocol, port))
+
+    def may_be_called(self, function, peer, port=8012):
+        return self._allowed("Ingress", "ingress", "from", function, peer, ("TCP", port))
+
+    def _allowed(self, way, rules, side, function, peer, port):
+        pod = {"serving.knative.dev/service": function}
+        assert self.isolated(pod, way)
+        return any(
+            any(reaches(one, peer) for one in rule.get(side, [{}]))
+            and port
+            in [(one["protocol"], one["port"]) for one in rule.get("ports", [])] + [port] * ("ports" not in rule)
+            for policy in self.policies
+            if selects(policy["podSelector"], pod)
+            for rule in policy.get(rules, [])
+        )
+
+
+def selects(selector, labels):
+    """Whether a selector means what has these labels; an empty one means everything."""
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(
+        one["key"] in labels if one["operator"] == "Exists" else labels.get(one["key"]) in one["values"]
+        for one in selector.get("matchExpressions", [])
+    )
+
+
+def reaches(rule, peer):
+    """Whether a peer is meant: an address, or a pod's namespace and labels."""
+    if isinstance(peer, str):
+        block = rule.get("ipBlock", {"cidr": "255.255.255.255/32"})
+        inside = [ip_address(peer) in ip_network(one) for one in (block["cidr"], *block.get("except", []))]
+        return inside[0] and not any(inside[1:])
+    namespace, labels = peer
+    named = {"kubernetes.io/metadata.name": namespace}
+    there = selects(rule["namespaceSelector"], named) if "namespaceSelector" in rule else namespace == "parley"
+    return "ipBlock" not in rule and there and selects(rule.get("podSelector", {}), labels)
+
+
+DATABASE, POOLER = ("parley", {"cnpg.io/cluster": "parley-db"}), ("parley", {"cnpg.io/poolerName": "parley-db-pooler"})
+GATEWAY, ACTIVATOR, EVENTING = (
+    ("kourier-system", {}),
+    ("knative-serving", {"app": "activator"}),
+    ("knative-eventing", {}),
+)
+COLLECTOR, MODEL, NAMES, ELSEWHERE = ("observability", {}), ("llama-stack", {}), ("kube-system", {}), ("default", {})
+INTERNET, METADATA = "93.184.216.34", "169.254.169.254"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_may_do_what_it_needs(name):
+    network = Network()
+    assert all(network.may_call(name, where, port, protocol) for where, port, protocol in [
+        (NAMES, 53, "UDP"), (NAMES, 53, "TCP"), (COLLECTOR, 4318, "TCP"), (DATABASE, 5432, "TCP"),
+        (POOLER, 5432, "TCP"),
+    ])  # fmt: skip
+    # The gateway and the activator bring requests, the autoscaler reads how many there are, Eventing brings events.
+    assert all(network.may_be_called(name, who) for who in (GATEWAY, ACTIVATOR, EVENTING))
+    assert network.may_be_called(name, ("knative-serving", {"app": "autoscaler"}), 9090)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_function_may_do_more(name):
+    """Neither call what is inside, nor be called by anybody but Knative."""
+    network = Network()
+    assert not any(network.may_call(name, where, port) for where, port in [
+        (ELSEWHERE, 443), (ELSEWHERE, 80), (METADATA, 80), (METADATA, 443), ("10.1.2.3", 443), (INTERNET, 80),
+        (DATABASE, 443), (NAMES, 443), (("parley", {"serving.knative.dev/service": "recover"}), 8012),
+    ])  # fmt: skip
+    assert not any(
+        network.may_be_called(name, who) for who in (ELSEWHERE, COLLECTOR, DATABASE, ("parley", {}), INTERNET)
+    )
+
+
+def test_who_calls_providers_may():
+    network = Network()
+
+    def those(where, *ports):
+        return {name for name in FUNCTIONS if any(network.may_call(name, where, port) for port in ports)}
+
+    assert those(INTERNET, 465, 587) == {"deliver-email"}
+    assert set(FUNCTIONS) - those(INTERNET, 443) == {"deliver-test", "mcp-service-desk"}
+    assert those(MODEL, 8321) == those(GATEWAY, 8081) == {"agent-turn"}
+    assert those(EVENTING, 8080) == {"agent-turn", "recover", "request-api", "slack-ingest"}
+
+
+@pytest.mark.parametrize(
+    "pod", [DATABASE[1], POOLER[1], {"app.kubernetes.io/name": "parley-migrate"}, {"run": "admin-key"}]
+)
+def test_what_is_no_function_is_left_alone(pod):
+    """A policy that means all pods would cut the database off from its replicas, and migrations from the database."""
+    assert not any(Network().isolated(pod, way) for way in ("Ingress", "Egress"))
 
 
 def crds():

@@ -351,6 +351,12 @@ select c.relname from pg_class c
 _LIFTED = sql.SQL("create policy functions on {table} to {everybody} using (true) with check (true)")
 
 
+def at(url: str, address: str) -> str:
+    """Give the URL with another `host:port`: where functions find what is reached by another way from here."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address}").geturl()
+
+
 def give_passwords(url: str) -> dict[str, str]:
     """Give each role a new password; returns the URL of each function."""
     urls = {}
@@ -369,6 +375,7 @@ def main(arguments: Sequence[str], url: str | None) -> int:
     parser.add_argument("--list", action="store_true", help="show what each may do")
     parser.add_argument("--create", action="store_true", help="only make them, as before a dump is restored")
     parser.add_argument("--passwords", action="store_true", help="give each a new one; prints a Kubernetes Secret")
+    parser.add_argument("--address", help="HOST:PORT for the printed URLs, when functions find the database elsewhere")
     options = parser.parse_args(arguments)
     if options.list:
         for function, grants in GRANTS.items():
@@ -384,7 +391,8 @@ def main(arguments: Sequence[str], url: str | None) -> int:
             return 0
         changed = apply(url)
         if options.passwords:
-            print(_secret({"url": url, **give_passwords(url)}))
+            urls = {"url": url, **give_passwords(url)}
+            print(_secret({name: at(one, options.address) if options.address else one for name, one in urls.items()}))
         else:
             print(f"{changed} changed" if changed else "nothing to change")
     except (Misconfigured, psycopg.Error) as error:
