@@ -303,7 +303,7 @@ def test_a_turn_whose_lease_has_ended_is_nudged(recovery, owed, database, broker
 
 @pytest.mark.parametrize(
     ("outcome", "nudged"),
-    [(None, ["email"]), (Delivered(), []), (Failed("refused"), ["sms"]), (Parked("no credentials"), ["sms", "email"])],
+    [(None, ["email"]), (Delivered(), []), (Failed("refused"), ["sms"]), (Parked("no credentials"), ["email", "sms"])],
     ids=["the sender died", "delivered", "failed", "parked"],
 )
 def test_a_delivery_is_nudged_while_it_is_open(recovery, answered, rank, database, rows, broker, outcome, nudged):
@@ -317,7 +317,7 @@ def test_a_delivery_is_nudged_while_it_is_open(recovery, answered, rank, databas
 
     recovery().sweep()
 
-    assert [contract.channel for contract in broker.contracts] == nudged
+    assert sorted(contract.channel for contract in broker.contracts) == nudged  # both have been due equally long
 
 
 def test_a_nudge_puts_the_next_one_off_further_each_time(recovery, owed, rows, broker):
