@@ -26,7 +26,7 @@ from uuid import UUID
 
 import psycopg
 
-from parley.adapters.postgres import migrate, roles
+from parley.adapters.postgres import grants, migrate, roles
 from parley.adapters.postgres.database import queries
 from parley.domain import events
 from parley.domain.events import Contract, MessageReceived, RequestCreated, ResponseReady, TurnStarted
@@ -120,7 +120,7 @@ def planned(connection: psycopg.Connection, text: str) -> str:
 def may(connection: psycopg.Connection) -> dict[str, list[str]]:
     """Give the queries that each function's role is allowed, of those that it could reach for."""
     found = {}
-    for function in roles.GRANTS:
+    for function in grants.GRANTS:
         connection.execute(f"set role {roles.role(function)}".encode())
         found[function] = sorted(query for query in used(function) if not planned(connection, queries()[query]))
         connection.execute("reset role")

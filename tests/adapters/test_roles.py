@@ -10,7 +10,7 @@ from processes import FUNCTIONS, python
 from wiring.conftest import FUNCTIONS as NAMES
 
 from devkit.release import planned, used
-from parley.adapters.postgres import roles
+from parley.adapters.postgres import grants, roles
 from parley.adapters.postgres.database import queries
 
 # What the stores of a function can do for others, and it never asks of them. All the rest its role must be allowed.
@@ -53,19 +53,19 @@ FORBIDDEN = {
     "select email from users": "slack-ingest deliver-slack deliver-email deliver-sms deliver-test mcp-service-desk",
     "select detail from audit_log": "slack-ingest normalize agent-turn deliver-slack deliver-email deliver-sms"
     " deliver-webhook deliver-teams deliver-test recover mcp-service-desk",
-    "update knowledge_chunks set content = ''": " ".join(roles.GRANTS),
-    "update audit_log set detail = '{}'": " ".join(roles.GRANTS),
-    "delete from audit_log": " ".join(roles.GRANTS.keys() - {"recover"}),
-    "insert into schema_migrations values (99, 'x', 'x')": " ".join(roles.GRANTS),
-    "drop table messages": " ".join(roles.GRANTS),
-    "create table mine (x int)": " ".join(roles.GRANTS),
-    "alter table requests disable row level security": " ".join(roles.GRANTS),
-    "set role parley_api": " ".join(roles.GRANTS.keys() - {"request-api"}),
-    "set role parley_recover": " ".join(roles.GRANTS.keys() - {"recover"}),
-    "select * from desk_tickets": " ".join(roles.GRANTS.keys() - {"mcp-service-desk", "request-api"}),
+    "update knowledge_chunks set content = ''": " ".join(grants.GRANTS),
+    "update audit_log set detail = '{}'": " ".join(grants.GRANTS),
+    "delete from audit_log": " ".join(grants.GRANTS.keys() - {"recover"}),
+    "insert into schema_migrations values (99, 'x', 'x')": " ".join(grants.GRANTS),
+    "drop table messages": " ".join(grants.GRANTS),
+    "create table mine (x int)": " ".join(grants.GRANTS),
+    "alter table requests disable row level security": " ".join(grants.GRANTS),
+    "set role parley_api": " ".join(grants.GRANTS.keys() - {"request-api"}),
+    "set role parley_recover": " ".join(grants.GRANTS.keys() - {"recover"}),
+    "select * from desk_tickets": " ".join(grants.GRANTS.keys() - {"mcp-service-desk", "request-api"}),
 }
 
-functions = pytest.mark.parametrize("name", sorted(roles.GRANTS))
+functions = pytest.mark.parametrize("name", sorted(grants.GRANTS))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_every_function_with_a_database_has_a_role():
     """And nobody else."""
     with_one = {name for name in NAMES if "database_url" in (FUNCTIONS / name / "func.py").read_text(encoding="utf-8")}
 
-    assert roles.GRANTS.keys() == {*with_one, "request-api"}
+    assert grants.GRANTS.keys() == {*with_one, "request-api"}
 
 
 def test_what_is_declared_is_what_is_granted(owner):
@@ -110,7 +110,7 @@ def test_a_function_may_do_what_it_does(name, become):
     """
     Every query of its stores is planned for its role, but for those that it never runs.
 
-    A new query or table fails here: let the role do it (`roles.GRANTS`), or say above that the function never does.
+    A new query or table fails here: let the role do it (`grants.GRANTS`), or say above that the function never does.
     """
     refused = {query for query in used(name) if "permission denied" in planned(become(name), queries()[query])}
 
@@ -157,7 +157,7 @@ def test_command(shared_database_url):
     assert "deliver-webhook\n" in listed.stdout
     found = yaml.safe_load(secret.stdout)
     assert found["metadata"] == {"name": "parley-database", "namespace": "parley"}
-    assert found["stringData"].keys() == {"url", *roles.GRANTS}
+    assert found["stringData"].keys() == {"url", *grants.GRANTS}
     url = found["stringData"]["deliver-webhook"]
     assert re.search(r"//parley_deliver_webhook:[-\w]{43}@", url)
     with psycopg.connect(url) as connection:
@@ -171,7 +171,7 @@ def test_urls_of_functions_lead_where_functions_are(shared_database_url):
 
     found = yaml.safe_load(python(*command, DATABASE_URL=shared_database_url).stdout)["stringData"]
 
-    assert found.keys() == {"url", *roles.GRANTS}
+    assert found.keys() == {"url", *grants.GRANTS}
     assert {urlsplit(url).netloc.rpartition("@")[2] for url in found.values()} == {"parley-db-rw:5432"}
     assert {urlsplit(url).path for url in found.values()} == {urlsplit(shared_database_url).path}
     assert urlsplit(found["deliver-webhook"]).username == "parley_deliver_webhook"

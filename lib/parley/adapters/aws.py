@@ -71,10 +71,7 @@ class Amazon:
             return Called(Answer(400, "ParamValidation"))
         except (EndpointConnectionError, ConnectTimeoutError):
             return Called(Answer(503), unreachable=True)
-        except (
-            BotoCoreError,
-            ResponseParserError,
-        ):  # the second, for an answer that cannot be read, is none of the first
+        except (BotoCoreError, ResponseParserError):  # the second: an answer that cannot be read
             return Called(Answer(500), lost=True)
         told = answer.get("MessageId")  # none when it is something else: botocore takes any text for JSON
         return Called(Answer(200, provider_id=told), lost=told is None)

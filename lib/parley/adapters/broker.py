@@ -4,6 +4,7 @@ import http.client
 import threading
 import time
 import urllib.parse
+from contextlib import suppress
 from typing import Any
 
 from parley import envelope, telemetry
@@ -53,10 +54,8 @@ class Publisher:
 
     def _posted(self, headers: dict[str, str], body: bytes) -> int:
         if kept := self._take():
-            try:
+            with suppress(*_STALE):  # closed while it was idle: once more, over a new one
                 return self._exchange(kept, headers, body)
-            except _STALE:
-                pass  # it got nothing: once more, over a new one
         kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         return self._exchange(kind(self._host, timeout=self._timeout), headers, body)
 

@@ -87,7 +87,7 @@ class Extractive:
         before = [said.content for said in conversation.history if said.role == "user"]
         if before and len(_content_words(question)) < SHORT:
             question = f"{question} {before[-1]}"
-        found: Sequence[Passage] | None = conversation.searched.get((agent.knowledge, question))
+        found = conversation.searched.get((agent.knowledge, question))
         if found is None:
             found = self._knowledge.search(agent.knowledge, question, 1 + FURTHER, reader=conversation.reader)
             conversation.searched[agent.knowledge, question] = found

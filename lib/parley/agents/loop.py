@@ -5,7 +5,7 @@ A driver asks `decide`, does what it says, and feeds the outcome back, until the
 AskModel to `after`, Summarise to `summarised`, AskApproval to `decided`, RunTool and Refuse to `ran`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from parley.agents.config import Agent, AgentSet
 from parley.domain.actions import Decision
 from parley.domain.budget import MICROS
 from parley.domain.turn import Message, Read
+from parley.ports import Passage
 
 MOST_HANDOVERS = 3
 ESCALATE = "escalate"
@@ -177,7 +178,9 @@ class Conversation:
     attached: int = 0
     files: tuple[Read, ...] = ()
     known: int = 0
-    searched: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    searched: dict[tuple[Sequence[str], str], Sequence[Passage]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
 
 Policy = Callable[[Conversation, Call], AskApproval | Refuse | None]  # who is asked before a call, and what

@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, told in (("export", "print it"), ("erase", "erase it, for good")):
         command = commands.add_parser(name, help=told)
         command.add_argument("who", metavar="WHO", help="an id, an e-mail address, or T01:U01 of Slack")
-    command.add_argument("--json", action="store_true", help="what was erased, for programs")
+        if name == "erase":  # what is exported is JSON anyway
+            command.add_argument("--json", action="store_true", help="what was erased, for programs")
     return parser
 
 
