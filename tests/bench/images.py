@@ -138,7 +138,9 @@ def _laid(name: str, build: Path, tree: Path = stage.ROOT) -> Laid:
 
 
 def _megabytes(folder: Path) -> float:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    """Without what Python writes beside its sources here: an image has its bytecode elsewhere, and that is counted."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    return sum(path.lstat().st_size for path in files) / 1e6
 
 
 @contextmanager
